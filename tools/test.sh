@@ -73,7 +73,7 @@ stage_clang() {
   local names
   cmake --preset clang || return 1
   mapfile -t names < <(targets build/clang '^totora_' '(_test|_headers)$')
-  cmake --build build/clang -j"$jobs" --target "${names[@]}"
+  cmake --build build/clang -j"$jobs" --target "${names[@]}" -- -k 0
 }
 
 stage_processes() {
