@@ -42,7 +42,7 @@ echo "compat: $("$go" version), $(java -version 2>&1 | head -1), $(mvn -v 2>/dev
 echo "compat: building the Go program"
 (cd go && GOTOOLCHAIN=local "$go" build -mod=readonly -o bin/compat .)
 echo "compat: building the Java program"
-(cd java && mvn -B -q -ntp package)
+(cd java && mvn -B -q -ntp -Dstyle.color=never package)
 
 python3 -B harness/judge_test.py
 exec python3 -B harness/main.py --work "$work" "$@"

@@ -62,10 +62,10 @@ def run_one(language, letter, cluster, work, seed):
 
 
 def print_table(results):
-    print(f"\n{'client':<7} {'scenario':<55} {'result':<7} {'s':>5}  note")
+    print(f"\n{'client':<7} {'scenario':<46} {'result':<7} {'s':>5}  note")
     for name, letter, ok, seconds, note in results:
         about = f"{letter}  {scenarios.ALL[letter].__doc__.splitlines()[0]}"
-        print(f"{name:<7} {about:<55} {'ok' if ok else 'FAILED':<7} {seconds:5.0f}  {note}")
+        print(f"{name:<7} {about:<46} {'ok' if ok else 'FAILED':<7} {seconds:5.0f}  {note}")
 
 
 def main():

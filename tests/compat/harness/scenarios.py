@@ -70,17 +70,17 @@ def _all_once(stage, kind):
 
 
 def simple_consumer(stage):
-    """Producer and SimpleConsumer: all there, once, unchanged."""
+    """SimpleConsumer: all there, once, unchanged"""
     return _all_once(stage, "simple")
 
 
 def push_consumer(stage):
-    """Producer and PushConsumer: all there, once, unchanged."""
+    """PushConsumer: all there, once, unchanged"""
     return _all_once(stage, "push")
 
 
 def redelivery(stage):
-    """What is not acknowledged comes back."""
+    """what is not acknowledged comes back"""
     plan = plans.make(1, stage.seed, size=100)
     consumer = stage.consumer("simple", invisible_s=INVISIBLE_S, ack_from_attempt=2)
     producer = stage.producer(plan)
@@ -99,7 +99,7 @@ def redelivery(stage):
 
 
 def leader_killed(stage):
-    """A producer keeps sending while the leader is killed under it."""
+    """sends go on while the leader is killed -9"""
     plan = plans.make(MESSAGES + FAILED_SENDS_MAX + 1, stage.seed, size=1024)
     stage.cluster.wait_whole(60)
     consumer = stage.consumer("simple", invisible_s=INVISIBLE_S)
