@@ -46,6 +46,7 @@ take_over() {  # Copies files and folders to the same place in the root, if they
   for path in "$@"; do
     [[ -e $path ]] || continue
     mkdir -p "$root$(dirname "$path")"
+    rm -rf "${root:?}$path"  # It may hold links, which would lead back to this machine.
     cp -aL "$path" "$root$(dirname "$path")/"
   done
 }
