@@ -25,7 +25,11 @@ struct EntryMeta {
   LogIndex index;
   Term term;
   EntryType type = EntryType::kCommands;
-  uint32_t bytes = 0;  // On disk and on the wire, header included.
+  // On disk and on the wire, header included. In an AppendRequest 0 means that
+  // the sender's core has forgotten it, and `type` with it: the driver that
+  // attaches the bytes knows better, and the receiving driver fills both in
+  // from the frames before it hands the message to its core.
+  uint32_t bytes = 0;
 
   friend bool operator==(const EntryMeta&, const EntryMeta&) = default;
 };
@@ -53,6 +57,9 @@ struct RecoveredState {
   HardState hard_state;
   LogIndex last_index;            // 0 = empty log.
   std::vector<TermStart> terms;   // Covers 1..last_index.
+  // Known to be committed, for example because a checkpoint has applied it.
+  // Guards against a leader that would overwrite it.
+  LogIndex commit = LogIndex();
 };
 
 // --- Messages. Every one carries the sender's term. -----------------------
@@ -97,7 +104,9 @@ struct AppendReply {
 struct Heartbeat {
   Term term;
   LogIndex commit;    // min(leader's commit, what this follower has acknowledged).
-  uint64_t round = 0; // Confirms leadership for reads (§6.4) and check-quorum.
+  // Confirms leadership for reads (§6.4) and check-quorum. 0: only news of the
+  // commit index, which is not answered.
+  uint64_t round = 0;
 };
 
 struct HeartbeatReply {
@@ -112,7 +121,9 @@ struct TimeoutNow {
 // A follower asks for the leader's read index.
 struct ReadIndexRequest {
   Term term;
-  uint64_t id = 0;  // The follower's own; comes back.
+  // Comes back. Not the id of Core::ReadIndex: a late answer to a request that
+  // was given up must never answer a newer one.
+  uint64_t id = 0;
 };
 
 struct ReadIndexReply {
@@ -136,6 +147,11 @@ struct ReadState {
 };
 
 enum class Role { kFollower, kPreCandidate, kCandidate, kLeader };
+
+// Size of the entry that a new leader proposes itself. It appears in
+// Output::entries and in AppendRequests like any other, with type kNoop; the
+// driver makes its frame, which is a header and nothing else.
+inline constexpr uint32_t kNoopBytes = 64;
 
 // Everything a Core wants done. Empty fields ask for nothing.
 struct Output {
