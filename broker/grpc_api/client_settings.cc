@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "broker/grpc_api/names.h"
 
 namespace totora::grpc_api {
 namespace {
@@ -141,12 +142,6 @@ service::ClientKind KindOf(v2::ClientType type) {
     default:
       return service::ClientKind::kUnknown;
   }
-}
-
-std::string StoredName(const v2::Resource& resource, absl::string_view default_namespace) {
-  const absl::string_view ns =
-      resource.resource_namespace().empty() ? default_namespace : resource.resource_namespace();
-  return ns.empty() ? resource.name() : absl::StrCat(ns, "%", resource.name());
 }
 
 }  // namespace totora::grpc_api

@@ -33,9 +33,6 @@ service::ClientSession SessionOf(absl::string_view client_id, absl::string_view 
 
 service::ClientKind KindOf(v2::ClientType type);
 
-// Namespace and name as one stored name: "ns%name".
-std::string StoredName(const v2::Resource& resource, absl::string_view default_namespace);
-
 }  // namespace totora::grpc_api
 
 #endif  // TOTORA_BROKER_GRPC_API_CLIENT_SETTINGS_H_

@@ -8,9 +8,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "broker/grpc_api/durations.h"
+#include "broker/grpc_api/names.h"
 #include "message/digest.h"
 #include "message/message.h"
-#include "message/topic.h"
 
 namespace totora::grpc_api {
 namespace {
@@ -128,7 +128,7 @@ std::optional<Problem> CheckDigest(const v2::Message& message) {
 std::optional<Problem> CheckMessage(const v2::Message& message, const std::string& stored_topic,
                                     int64_t now_ms) {
   const v2::SystemProperties& system = message.system_properties();
-  if (const absl::Status legal = message::CheckTopicName(stored_topic); !legal.ok()) {
+  if (const absl::Status legal = CheckTopic(stored_topic); !legal.ok()) {
     return Problem{v2::ILLEGAL_TOPIC, std::string(legal.message())};
   }
   if (auto problem = CheckBody(message)) return problem;

@@ -11,11 +11,11 @@
 #include "broker/grpc_api/client_settings.h"
 #include "broker/grpc_api/durations.h"
 #include "broker/grpc_api/message_checks.h"
+#include "broker/grpc_api/names.h"
 #include "broker/grpc_api/stored_message.h"
 #include "broker/service/receive.h"
 #include "common/log.h"
 #include "message/tag_filter.h"
-#include "message/topic.h"
 #include "proto/rocketmq/v2/service.pb.h"
 
 namespace totora::grpc_api {
@@ -119,7 +119,7 @@ class Polling : public std::enable_shared_from_this<Polling> {
     absl::Status status = bytes.status();
     v2::ReceiveMessageResponse frame;
     if (bytes.ok()) {
-      if (!filter_.MatchesAll() && !filter_.Matches(TagOf(*bytes))) {
+      if (!filter_.takes_everything() && !filter_.Matches(TagOf(*bytes))) {
         Skip(delivered);
         return std::nullopt;
       }
@@ -204,10 +204,10 @@ std::optional<Problem> Translate(const HandlerContext& context, const GrpcCall& 
   to->topic = StoredName(request.message_queue().topic(), caller.default_namespace);
   to->consumer_group = StoredName(request.group(), caller.default_namespace);
   to->client_id = std::string(caller.client_id);
-  if (const absl::Status legal = message::CheckTopicName(to->topic); !legal.ok()) {
+  if (const absl::Status legal = CheckTopic(to->topic); !legal.ok()) {
     return Problem{v2::ILLEGAL_TOPIC, std::string(legal.message())};
   }
-  if (const absl::Status legal = message::CheckConsumerGroupName(to->consumer_group);
+  if (const absl::Status legal = CheckConsumerGroup(to->consumer_group);
       !legal.ok()) {
     return Problem{v2::ILLEGAL_CONSUMER_GROUP, std::string(legal.message())};
   }

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/grpc_api/client_settings.h"
+#include "broker/grpc_api/names.h"
 #include "broker/service/routes.h"
 #include "message/topic.h"
 #include "proto/rocketmq/v2/service.pb.h"
@@ -16,8 +17,8 @@
 namespace totora::grpc_api {
 namespace {
 
-constexpr uint32_t kPermissionRead = 4;  // RocketMQ's PermName.
-constexpr uint32_t kPermissionWrite = 2;
+using message::kPermissionRead;
+using message::kPermissionWrite;
 
 v2::AddressScheme SchemeOf(absl::string_view host) {
   if (absl::StrContains(host, ':')) return v2::IPv6;
@@ -114,7 +115,7 @@ void FindRoutes(const HandlerContext& context, const GrpcCallPtr& call, std::str
 void QueryRoute(const HandlerContext& context, GrpcCallPtr call, const Caller& caller,
                 v2::QueryRouteRequest request) {
   const std::string topic = StoredName(request.topic(), caller.default_namespace);
-  if (const absl::Status legal = message::CheckTopicName(topic); !legal.ok()) {
+  if (const absl::Status legal = CheckTopic(topic); !legal.ok()) {
     ReplyStatus<v2::QueryRouteResponse>(call, v2::ILLEGAL_TOPIC, legal.message());
     return;
   }
@@ -160,11 +161,11 @@ void QueryAssignment(const HandlerContext& context, GrpcCallPtr call, const Call
                      v2::QueryAssignmentRequest request) {
   const std::string topic = StoredName(request.topic(), caller.default_namespace);
   const std::string group = StoredName(request.group(), caller.default_namespace);
-  if (const absl::Status legal = message::CheckTopicName(topic); !legal.ok()) {
+  if (const absl::Status legal = CheckTopic(topic); !legal.ok()) {
     ReplyStatus<v2::QueryAssignmentResponse>(call, v2::ILLEGAL_TOPIC, legal.message());
     return;
   }
-  if (const absl::Status legal = message::CheckConsumerGroupName(group); !legal.ok()) {
+  if (const absl::Status legal = CheckConsumerGroup(group); !legal.ok()) {
     ReplyStatus<v2::QueryAssignmentResponse>(call, v2::ILLEGAL_CONSUMER_GROUP, legal.message());
     return;
   }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/grpc_api/client_settings.h"
+#include "broker/grpc_api/names.h"
 #include "common/log.h"
 #include "proto/rocketmq/v2/service.pb.h"
 

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "broker/grpc_api/client_settings.h"
 #include "broker/grpc_api/durations.h"
+#include "broker/grpc_api/names.h"
 #include "broker/service/receipt_handle.h"
-#include "message/topic.h"
 #include "proto/rocketmq/v2/service.pb.h"
 
 namespace totora::grpc_api {
@@ -43,7 +43,7 @@ void SetOverall(v2::AckMessageResponse* reply) {
 void AckMessage(const HandlerContext& context, GrpcCallPtr call, const Caller& caller,
                 v2::AckMessageRequest request) {
   const std::string group = StoredName(request.group(), caller.default_namespace);
-  if (const absl::Status legal = message::CheckConsumerGroupName(group); !legal.ok()) {
+  if (const absl::Status legal = CheckConsumerGroup(group); !legal.ok()) {
     ReplyStatus<v2::AckMessageResponse>(call, v2::ILLEGAL_CONSUMER_GROUP, legal.message());
     return;
   }
@@ -97,7 +97,7 @@ void ChangeInvisibleDuration(const HandlerContext& context, GrpcCallPtr call,
     call->Reply(reply.SerializeAsString());
   };
   const std::string group = StoredName(request.group(), caller.default_namespace);
-  if (const absl::Status legal = message::CheckConsumerGroupName(group); !legal.ok()) {
+  if (const absl::Status legal = CheckConsumerGroup(group); !legal.ok()) {
     refuse(v2::ILLEGAL_CONSUMER_GROUP, legal.message());
     return;
   }

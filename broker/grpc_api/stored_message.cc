@@ -121,7 +121,7 @@ absl::StatusOr<service::OutgoingMessage> ToStored(const v2::Message& message,
       system.has_born_timestamp() ? MillisOf(system.born_timestamp()) : now_ms;
   stored.born_host = HostOf(peer);
   service::OutgoingMessage outgoing;
-  TOTORA_ASSIGN_OR_RETURN(outgoing.stored, message::EncodeMessage(stored));
+  TOTORA_RETURN_IF_ERROR(message::EncodeMessage(stored, &outgoing.stored));
   outgoing.id_hash = service::MessageIdHash(topic, system.message_id(),
                                             message::BodyCrc(message.body()));
   outgoing.tag_hash = message::TagHash(system.tag());
@@ -130,7 +130,9 @@ absl::StatusOr<service::OutgoingMessage> ToStored(const v2::Message& message,
 
 absl::Status FromStored(absl::string_view bytes, const store::DeliveredMessage& delivered,
                         const DeliveryFacts& facts, v2::Message* to) {
-  TOTORA_ASSIGN_OR_RETURN(const message::Message stored, message::DecodeMessage(bytes));
+  TOTORA_ASSIGN_OR_RETURN(const message::StoredMessageView view,
+                          message::StoredMessageView::Parse(bytes));
+  const message::Message stored = view.ToMessage();
   *to->mutable_topic() = *facts.topic;
   SetBody(stored, to);
   message::ForEachProperty(stored.properties,
@@ -140,7 +142,7 @@ absl::Status FromStored(absl::string_view bytes, const store::DeliveredMessage& 
                            });
   v2::SystemProperties* system = to->mutable_system_properties();
   if (system->message_id().empty()) {
-    system->set_message_id(message::OffsetMessageId(stored.store_host, delivered.position));
+    system->set_message_id(message::OffsetMessageId{stored.store_host, delivered.position}.Encode());
   }
   if (system->born_host().empty()) system->set_born_host(stored.born_host.IpToString());
   system->set_message_type(TypeOf(stored, *system));
@@ -158,9 +160,8 @@ absl::Status FromStored(absl::string_view bytes, const store::DeliveredMessage& 
 }
 
 std::string TagOf(absl::string_view bytes) {
-  const absl::StatusOr<message::Message> stored = message::DecodeMessage(bytes);
-  if (!stored.ok()) return "";
-  return std::string(message::PropertyOr(stored->properties, message::kTagsProperty));
+  const auto view = message::StoredMessageView::Parse(bytes);
+  return view.ok() ? std::string(view->Property(message::kTagsProperty)) : std::string();
 }
 
 }  // namespace totora::grpc_api

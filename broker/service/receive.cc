@@ -5,12 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/service/refusal.h"
-#include "common/log.h"
+#include "message/topic.h"
 
 namespace totora::service {
 namespace {
-
-constexpr uint32_t kPermissionRead = 4;  // RocketMQ's PermName.
 
 // How long a receive command is waited for beyond its poll: if it is applied
 // late, somebody must be there to hand its messages back.
@@ -67,7 +65,7 @@ void MessageReceiver::CheckTopic(PollId id) {
                     }
                     return;
                   }
-                  if ((config->permission & kPermissionRead) == 0 || config->read_queues == 0) {
+                  if ((config->permission & message::kPermissionRead) == 0 || config->read_queues == 0) {
                     Finish(id, poll,
                            Refuse(Refusal::kNotReadable,
                                   absl::StrCat("topic ", config->name, " is not readable")));

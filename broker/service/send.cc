@@ -9,11 +9,10 @@
 #include "common/check.h"
 #include "common/coding.h"
 #include "message/codec.h"
+#include "message/topic.h"
 
 namespace totora::service {
 namespace {
-
-constexpr uint32_t kPermissionWrite = 2;  // RocketMQ's PermName.
 
 bool Takes(store::TopicType topic, store::TopicType message) {
   return topic == store::TopicType::kMixed || topic == message;
@@ -89,7 +88,7 @@ void MessageSender::Send(SendRequest request, SendDone done) {
 
 void MessageSender::SendTo(TopicDirectory::Topic* topic, SendRequest request, SendDone done) {
   const store::TopicConfig& config = topic->config;
-  if ((config.permission & kPermissionWrite) == 0 || config.write_queues == 0) {
+  if ((config.permission & message::kPermissionWrite) == 0 || config.write_queues == 0) {
     done(Refuse(Refusal::kNotWritable, absl::StrCat("topic ", config.name, " is not writable")));
     return;
   }
@@ -107,7 +106,7 @@ void MessageSender::SendTo(TopicDirectory::Topic* topic, SendRequest request, Se
   command.topic = std::move(request.topic);
   command.items.reserve(request.messages.size());
   for (OutgoingMessage& message : request.messages) {
-    message::SetQueueId(&message.stored, queue_id);
+    message::PatchQueueId(message.stored.data(), queue_id);
     store::SendItem& item = command.items.emplace_back();
     item.id_hash = std::move(message.id_hash);
     item.tag_hash = message.tag_hash;
