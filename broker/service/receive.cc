@@ -14,6 +14,9 @@ namespace {
 // late, somebody must be there to hand its messages back.
 constexpr absl::Duration kLateResult = absl::Minutes(1);
 
+// Between two tries to find out whether topic and consumer group exist.
+constexpr absl::Duration kCheckAgain = absl::Milliseconds(200);
+
 // Any-queue polls of one line that wake-ups let ask at the same time.
 constexpr size_t kWokenMax = 64;
 
@@ -59,10 +62,7 @@ void MessageReceiver::CheckTopic(PollId id) {
                   Poll* poll = Find(id);
                   if (poll == nullptr) return;
                   if (!config.ok()) {
-                    // No leader to ask whether it exists: keep the poll waiting.
-                    if (!absl::IsUnavailable(config.status())) {
-                      Finish(id, poll, config.status());
-                    }
+                    Unchecked(id, poll, config.status());
                     return;
                   }
                   if ((config->permission & message::kPermissionRead) == 0 || config->read_queues == 0) {
@@ -84,11 +84,23 @@ void MessageReceiver::CheckConsumerGroup(PollId id) {
         if (poll == nullptr) return;
         if (config.ok()) {
           AskOrPark(id, poll);
-        } else if (!absl::IsUnavailable(config.status()) &&
-                   !absl::IsDeadlineExceeded(config.status())) {
-          Finish(id, poll, config.status());
+        } else {
+          Unchecked(id, poll, config.status());
         }
       });
+}
+
+void MessageReceiver::Unchecked(PollId id, Poll* poll, const absl::Status& status) {
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) {
+    Finish(id, poll, status);
+    return;
+  }
+  // Nobody leads who could say whether it exists: the poll waits, and asks again.
+  executor_->PostAfter(kCheckAgain, [this, id, alive = std::weak_ptr<bool>(is_alive_)] {
+    if (alive.expired()) return;
+    const Poll* poll = Find(id);
+    if (poll != nullptr && poll->done) CheckTopic(id);
+  });
 }
 
 bool MessageReceiver::MayDeliver(const PollLine& line, int32_t queue_id) const {

@@ -105,6 +105,7 @@ class MessageReceiver {
   // Looks up topic and consumer group, then asks or parks.
   void CheckTopic(PollId id);
   void CheckConsumerGroup(PollId id);
+  void Unchecked(PollId id, Poll* poll, const absl::Status& status);
   void AskOrPark(PollId id, Poll* poll);
   void Park(PollId id, Poll* poll);
   void Ask(PollId id, Poll* poll);
