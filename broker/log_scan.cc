@@ -84,7 +84,7 @@ class LogScan : public grpc::ServerWriteReactor<admin::ScanLogReply> {
       out->set_size(entry.size);
       out->set_store_time_ms(entry.store_time_ms);
       const absl::StatusOr<std::string> bytes =
-          group_.replica->log().Read(entry.position, entry.size);
+          group_.replica->Read(entry.position, entry.size);
       if (!bytes.ok()) {
         return End(grpc::Status(grpc::StatusCode::DATA_LOSS, std::string(bytes.status().message())));
       }

@@ -147,6 +147,13 @@ int64_t Replica::LogTimeNowMs() const { return state_->log_clock->NowMs(); }
 Incarnation Replica::incarnation() const { return state_->identity->incarnation(); }
 const VolumeId& Replica::volume() const { return state_->identity->volume(); }
 const LogStore& Replica::log() const { return *state_->log; }
+absl::StatusOr<std::string> Replica::Read(BytePosition at, size_t size) const {
+  // First here: an entry leaves this list only when the log holds it.
+  if (std::optional<std::string> bytes = state_->unwritten.Read(at, size)) {
+    return *std::move(bytes);
+  }
+  return state_->log->Read(at, size);
+}
 LogIndex Replica::synced() const { return LogIndex(state_->synced.load()); }
 
 // --- State: life ----------------------------------------------------------------

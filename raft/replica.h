@@ -141,6 +141,9 @@ class Replica {
   Incarnation incarnation() const;
   const VolumeId& volume() const;
   const LogStore& log() const;   // Read and ReadFrames from any thread.
+  // Copies `size` bytes of an applied entry's body; any thread. Also finds what
+  // is committed and not yet on this disk. Errors: as LogStore::Read.
+  absl::StatusOr<std::string> Read(BytePosition at, size_t size) const;
   LogIndex synced() const;       // Any thread: this disk has it.
 
  private:

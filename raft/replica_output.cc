@@ -98,6 +98,7 @@ void Replica::State::TakeEntries(const std::vector<EntryMeta>& entries, PersistJ
     segment_used += meta.bytes;
     last_header = header;
     tail_bytes += meta.bytes;
+    unwritten.Add(*frame);
     job->frames.push_back(*frame);
     tail.push_back(*std::move(frame));
   }
@@ -106,6 +107,7 @@ void Replica::State::TakeEntries(const std::vector<EntryMeta>& entries, PersistJ
 
 void Replica::State::CutTail(LogIndex last_kept) {
   TOTORA_CHECK(last_kept >= applied) << "cutting behind applied entry " << applied;
+  unwritten.CutAfter(last_kept);
   while (!tail.empty() && tail.back().header.index > last_kept) {
     tail_bytes -= tail.back().meta().bytes;
     tail.pop_back();
@@ -169,6 +171,9 @@ void Replica::State::SendAll(std::vector<Envelope> envelopes) {
 void Replica::State::Persisted(const PersistDone& done) {
   if (is_stopped) return;
   jobs_done = done.number;
+  if (done.last.value() != 0 && core->TermAt(done.last) == done.term) {
+    unwritten.DropThrough(done.last);
+  }
   if (done.last.value() != 0 && core->TermAt(done.last) == done.term) {
     synced = std::max<uint64_t>(synced, done.last.value());
     state_machine->LogSynced(LogIndex(synced.load()));

@@ -20,6 +20,7 @@
 #include "raft/log_writer.h"
 #include "raft/replica.h"
 #include "raft/submitter.h"
+#include "raft/unwritten_frames.h"
 #include "raft/wire.h"
 
 namespace totora::raft {
@@ -54,6 +55,7 @@ struct Replica::State : public TransportReceiver, public std::enable_shared_from
   // all that are not applied or not durable yet.
   std::deque<Frame> tail;
   uint64_t tail_bytes = 0;
+  UnwrittenFrames unwritten;        // The part of it that readers do not find in the log.
   FrameHeader last_header;          // Of the last entry, durable or not.
   uint64_t segment_used = 0;        // By entries since the last begins_segment.
   LogIndex applied;

@@ -25,7 +25,7 @@ class ReplicaLog : public CommandLog {
     replica_->SendToPeer(to, std::move(bytes));
   }
   absl::StatusOr<std::string> ReadMessage(BytePosition at, size_t size) const override {
-    return replica_->log().Read(at, size);
+    return replica_->Read(at, size);
   }
   void CommandApplied(const raft::CommandId& id, absl::string_view result) override {
     replica_->CommandApplied(id, result);

@@ -269,7 +269,7 @@ std::map<std::string, int> Cluster::CheckQueues(Process* process) {
       continue;
     }
     for (const store::QueueEntry& entry : *entries) {
-      const auto bytes = process->replica()->log().Read(entry.position, entry.size);
+      const auto bytes = process->replica()->Read(entry.position, entry.size);
       if (!bytes.ok()) {
         Violation(absl::StrCat("a stored message cannot be read: ", bytes.status().ToString()));
         continue;

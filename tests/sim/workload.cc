@@ -178,7 +178,7 @@ void Workload::Received(int number, const absl::StatusOr<absl::string_view>& byt
   store::AckCommand ack;
   ack.consumer_group = kSimConsumerGroup;
   for (const store::DeliveredMessage& delivered : result->messages) {
-    const auto stored = process->replica()->log().Read(delivered.position, delivered.size);
+    const auto stored = process->replica()->Read(delivered.position, delivered.size);
     if (!stored.ok()) {
       violation_(absl::StrCat("a delivered message cannot be read: ", stored.status().ToString()));
       continue;
