@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -109,7 +110,12 @@ void Cluster::Fatal(ReplicaId self, const absl::Status& reason) {
 void Cluster::StartProcess(Process* process) {
   if (process->is_running()) return;
   const absl::Status status = process->Start();
-  if (!status.ok()) {
+  if (absl::StrContains(status.message(), "power is off")) {
+    // A cut that was to come met the start instead.
+    ++result_.counts.torn_power_cuts;
+    process->LosePower();
+    RestartLater(process, absl::Milliseconds(100));
+  } else if (!status.ok()) {
     Violation(absl::StrCat("replica ", process->id().value(),
                            " does not start: ", status.ToString()));
   }

@@ -31,6 +31,14 @@ Process::~Process() {
 absl::Status Process::Start() {
   TOTORA_CHECK(!is_running());
   life_ = std::make_shared<Life>();
+  const absl::Status status = StartLife();
+  if (!status.ok()) life_->is_alive = false;
+  return status;
+}
+
+void Process::LosePower() { disk_->Crash(scheduler_->random().Next()); }
+
+absl::Status Process::StartLife() {
   auto parts = std::make_unique<Parts>();
   const auto executor = [&](int64_t low_us, int64_t high_us) {
     return std::make_unique<SimExecutor>(scheduler_, life_, &clock_, absl::Microseconds(low_us),

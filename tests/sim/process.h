@@ -32,6 +32,8 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   // Starts a life. Errors: those of opening log and state: on a disk without
   // faults that were injected, there must be none.
   absl::Status Start();
+  // The power failed while it was starting.
+  void LosePower();
   // kill -9: what was written stays in the page cache.
   void Kill();
   // The power fails: unsynced writes are lost or torn.
@@ -77,6 +79,7 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
     std::unique_ptr<raft::Replica> replica;
   };
 
+  absl::Status StartLife();
   void End(bool host_went);
   // The leader's duty: leases that have ended, and checkpoints now and then.
   void Housekeeping();
