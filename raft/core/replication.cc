@@ -41,7 +41,11 @@ void Core::State::CommitByCounting() {
 
 void Core::State::PeerReconnected(ReplicaId peer) {
   const auto found = progress.find(peer);
-  if (found != progress.end()) found->second.Probe(found->second.match().Next());
+  if (found == progress.end()) return;
+  Progress& lost = found->second;
+  // Before its first acknowledgement match() knows nothing: probing there would
+  // send the log from its start.
+  lost.Probe(lost.is_probing() ? lost.next() : lost.match().Next());
 }
 
 // --- Sending. --------------------------------------------------------------
