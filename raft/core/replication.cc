@@ -221,9 +221,10 @@ void Core::State::Receive(ReplicaId from, const AppendReply& reply) {
       ++violations;
       return;
     }
+    const bool is_news = reply.index > peer.match();
     peer.Acknowledged(reply.index, now);
     CommitByCounting();
-    if (from == transfer_target) SendTimeoutNowIfReady();
+    if (is_news && from == transfer_target) SendTimeoutNowIfReady();
     return;
   }
   if (!peer.IsNewRefusal(reply.index)) return;

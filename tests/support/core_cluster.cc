@@ -312,10 +312,18 @@ bool CoreCluster::PersistOne(ReplicaId id) {
   n.waiting.pop_front();
   WriteToDisk(&n, output, output.entries.size());
   Send(id, output.messages_after_persist);
-  if (!output.entries.empty()) {
-    n.core->LogDurable(output.entries.back().index, output.entries.back().term);
-    Collect(id);
-  }
+  if (!output.entries.empty()) n.reports.push_back(output.entries.back());
+  if (!n.is_disk_muted) Report(id);
+  return true;
+}
+
+bool CoreCluster::Report(ReplicaId id) {
+  Node& n = node(id);
+  if (n.reports.empty()) return false;
+  const EntryMeta last = n.reports.front();
+  n.reports.pop_front();
+  n.core->LogDurable(last.index, last.term);
+  Collect(id);
   return true;
 }
 
@@ -333,6 +341,8 @@ void CoreCluster::Crash(ReplicaId id, Torn torn) {
     WriteToDisk(&n, n.waiting.front(), torn.entries);
   }
   n.waiting.clear();
+  n.reports.clear();
+  n.is_disk_muted = false;
   n.core.reset();
   std::erase_if(open_reads_, [id](const auto& read) { return read.first.first == id; });
   if (nodes_.size() > 1) return;

@@ -99,6 +99,10 @@ class CoreCluster {
   bool PersistOne(ReplicaId id);
   void Persist(ReplicaId id);
   size_t WaitingForDisk(ReplicaId id) const;
+  // From now on the Core learns late what its disk has: Report() tells it the
+  // oldest completion. Messages that waited for the disk leave nevertheless.
+  void MuteDisk(ReplicaId id) { node(id).is_disk_muted = true; }
+  bool Report(ReplicaId id);
 
   // --- Processes.
   struct Torn {
@@ -138,6 +142,8 @@ class CoreCluster {
     std::vector<EntryMeta> disk_log;
     std::deque<Output> waiting;  // Oldest first.
     bool is_disk_held = false;
+    bool is_disk_muted = false;
+    std::deque<EntryMeta> reports;  // Completions that the Core has not heard of.
     LogIndex applied;
     std::vector<ReadState> reads;
     int lives = 0;
