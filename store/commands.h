@@ -1,0 +1,230 @@
+// The commands of the replicated log and their results: what services put
+// into it and what every replica does with it. Byte layout:
+// docs/formats/command.md; each struct encodes to and decodes from a payload
+// of raft/command.h. Integers are big-endian, strings u16- or u32-prefixed.
+//
+// Decoding is strict: DataLoss on anything that does not add up. Decoded
+// string_views point into the payload.
+#ifndef TOTORA_STORE_COMMANDS_H_
+#define TOTORA_STORE_COMMANDS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/types.h"
+
+namespace totora::store {
+
+// Numbers are part of the disk format: never reuse one.
+enum class CommandKind : uint16_t {
+  kSend = 1,
+  kReceive = 2,
+  kAck = 3,
+  kChangeInvisible = 4,
+  kDelivered = 5,        // Responses written, or lost on their way to the client.
+  kExpire = 6,           // The leader's: leases that log time has passed.
+  kClientsAlive = 7,     // The leader's: clients heard of by any replica.
+  kReleaseClient = 8,    // A client said goodbye.
+  kReplicaStarted = 9,   // First command of each incarnation.
+  kPutTopic = 10,
+  kDeleteTopic = 11,
+  kPutConsumerGroup = 12,
+  kDeleteConsumerGroup = 13,
+  kUpdateOffsets = 14,
+};
+
+// First bytes of every result: did it work, and if not, in which words.
+struct ResultStatus {
+  absl::StatusCode code = absl::StatusCode::kOk;
+  std::string text;
+  bool ok() const { return code == absl::StatusCode::kOk; }
+};
+
+// --- Send -----------------------------------------------------------------
+
+struct SendItem {
+  std::string id_hash;           // 16 bytes: hash of topic, message id, body CRC; empty = no dedup.
+  bool is_deliberate = false;    // The same id again, on purpose (classic clients).
+  uint32_t tag_hash = 0;         // 0 = no tag.
+  uint32_t queue_id = 0;
+  absl::string_view message;     // Stored layout (message/codec.h); see Stamp.
+};
+struct SendCommand {
+  std::string topic;
+  std::vector<SendItem> items;   // 1 to kSendItemsMax.
+
+  static constexpr size_t kSendItemsMax = 4096;
+  std::string Encode() const;
+  static absl::StatusOr<SendCommand> Decode(absl::string_view payload);
+};
+struct SendResult {
+  struct Item {
+    bool is_duplicate = false;   // Answered with what the first send got.
+    uint32_t queue_id = 0;
+    QueueOffset offset;
+    BytePosition position;       // 0 for a duplicate.
+  };
+  ResultStatus status;           // NotFound: no such topic; FailedPrecondition: not writable.
+  std::vector<Item> items;       // One for each SendItem if status is OK.
+  std::string Encode() const;
+  static absl::StatusOr<SendResult> Decode(absl::string_view bytes);
+};
+
+// --- Receive (pop) ----------------------------------------------------------
+
+struct ReceiveCommand {
+  std::string consumer_group;
+  std::string topic;
+  int32_t queue_id = -1;         // -1: any queue, beginning at first_queue.
+  uint32_t first_queue = 0;
+  uint32_t max_messages = 1;     // 1 to 1024 (the dialect asks for at most 32).
+  int64_t invisible_ms = 60000;
+  bool auto_renew = false;       // The server keeps the lease while the client lives.
+  std::string client_id;
+  std::vector<uint32_t> tag_hashes;  // Empty: every message. Sorted.
+
+  std::string Encode() const;
+  static absl::StatusOr<ReceiveCommand> Decode(absl::string_view payload);
+};
+struct DeliveredMessage {
+  uint32_t queue_id = 0;
+  QueueOffset offset;
+  BytePosition position;         // Of the stored message in the log.
+  uint32_t size = 0;
+  uint32_t attempt = 1;          // 1 = first delivery.
+  uint64_t delivery_id = 0;      // Names this delivery in handles.
+};
+struct ReceiveResult {
+  ResultStatus status;           // NotFound: no such topic or consumer group.
+  std::vector<DeliveredMessage> messages;  // May be empty: somebody else was faster.
+  bool has_more = false;         // Stopped at a scan limit: ask again at once.
+  int64_t invisible_until_ms = 0;
+  std::string Encode() const;
+  static absl::StatusOr<ReceiveResult> Decode(absl::string_view bytes);
+};
+
+// --- Ack and change of invisible time ----------------------------------------
+
+// What a receipt handle says (broker/service/receipt_handle.h makes it text).
+struct Receipt {
+  std::string topic;
+  uint32_t queue_id = 0;
+  QueueOffset offset;
+  uint64_t delivery_id = 0;
+};
+struct AckCommand {
+  std::string consumer_group;
+  std::vector<Receipt> receipts;
+  std::string Encode() const;
+  static absl::StatusOr<AckCommand> Decode(absl::string_view payload);
+};
+struct AckResult {
+  ResultStatus status;
+  // One a receipt. OK also when it was acked before; FailedPrecondition when
+  // another delivery holds the message now or the handle was never given.
+  std::vector<absl::StatusCode> codes;
+  std::string Encode() const;
+  static absl::StatusOr<AckResult> Decode(absl::string_view bytes);
+};
+struct ChangeInvisibleCommand {
+  std::string consumer_group;
+  Receipt receipt;
+  int64_t invisible_ms = 0;      // From log time now; 0 = available at once.
+  std::string Encode() const;
+  static absl::StatusOr<ChangeInvisibleCommand> Decode(absl::string_view payload);
+};
+struct ChangeInvisibleResult {   // The receipt stays the same.
+  ResultStatus status;           // FailedPrecondition: the handle does not hold the message.
+  std::string Encode() const;
+  static absl::StatusOr<ChangeInvisibleResult> Decode(absl::string_view bytes);
+};
+
+// The replica that took receive calls says what became of the responses.
+struct DeliveredCommand {
+  struct Item {
+    std::string consumer_group;
+    Receipt receipt;             // offset and delivery_id of one message.
+    bool was_written = false;    // False: release it, the attempt does not count.
+  };
+  std::vector<Item> items;
+  std::string Encode() const;
+  static absl::StatusOr<DeliveredCommand> Decode(absl::string_view payload);
+};
+
+struct ExpireCommand {
+  uint32_t limit = 10000;        // Leases at most.
+  std::string Encode() const;
+  static absl::StatusOr<ExpireCommand> Decode(absl::string_view payload);
+};
+struct ClientsAliveCommand {
+  std::vector<std::string> client_ids;
+  std::string Encode() const;
+  static absl::StatusOr<ClientsAliveCommand> Decode(absl::string_view payload);
+};
+struct ReleaseClientCommand {
+  std::string client_id;
+  std::string consumer_group;    // Empty: all of the client's.
+  std::string Encode() const;
+  static absl::StatusOr<ReleaseClientCommand> Decode(absl::string_view payload);
+};
+// Payload of kReplicaStarted is empty: the envelope names the new incarnation.
+// Earlier incarnations of that replica are over: their ids are forgotten,
+// their deliveries not reported as written are released.
+
+// --- Tables -----------------------------------------------------------------
+
+enum class TopicType : uint8_t { kNormal = 1, kFifo = 2, kDelay = 3, kTransaction = 4, kMixed = 5 };
+
+struct TopicConfig {
+  std::string name;
+  TopicType type = TopicType::kNormal;
+  uint32_t read_queues = 8;
+  uint32_t write_queues = 8;
+  uint32_t permission = 6;       // Bits as in RocketMQ: 4 read, 2 write.
+
+  std::string Encode() const;    // Also the payload of kPutTopic.
+  static absl::StatusOr<TopicConfig> Decode(absl::string_view payload);
+  friend bool operator==(const TopicConfig&, const TopicConfig&) = default;
+};
+struct ConsumerGroupConfig {
+  std::string name;
+  uint32_t max_attempts = 17;
+  bool is_fifo = false;          // consumeMessageOrderly.
+  bool is_enabled = true;
+
+  std::string Encode() const;
+  static absl::StatusOr<ConsumerGroupConfig> Decode(absl::string_view payload);
+  friend bool operator==(const ConsumerGroupConfig&, const ConsumerGroupConfig&) = default;
+};
+struct NameCommand {             // kDeleteTopic, kDeleteConsumerGroup.
+  std::string name;
+  std::string Encode() const;
+  static absl::StatusOr<NameCommand> Decode(absl::string_view payload);
+};
+struct UpdateOffsetsCommand {
+  struct Item {
+    std::string consumer_group;
+    std::string topic;
+    uint32_t queue_id = 0;
+    QueueOffset offset;
+    bool is_reset = false;       // Otherwise the higher of old and new counts.
+  };
+  std::vector<Item> items;
+  std::string Encode() const;
+  static absl::StatusOr<UpdateOffsetsCommand> Decode(absl::string_view payload);
+};
+// The result of every command that has no result type of its own.
+struct PlainResult {
+  ResultStatus status;
+  std::string Encode() const;
+  static absl::StatusOr<PlainResult> Decode(absl::string_view bytes);
+};
+
+}  // namespace totora::store
+
+#endif  // TOTORA_STORE_COMMANDS_H_

@@ -1,0 +1,162 @@
+// What the log means: topics, queues, consumer groups, leases, the window of
+// message ids and of command ids, as a deterministic function of the committed
+// entries.
+//
+// Between checkpoints only RAM changes. A checkpoint freezes all that changed
+// since the last one at an applied index X, writes it in the background, and
+// only when this disk has synced the log up to X, as one atomic batch with X
+// in it. After a crash the store holds exactly the last checkpoint and the log
+// from there goes through the same Apply.
+//
+// Thread safety: confined to the replica's executor, but for what says otherwise.
+#ifndef TOTORA_STORE_STATE_MACHINE_H_
+#define TOTORA_STORE_STATE_MACHINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/executor.h"
+#include "common/types.h"
+#include "raft/state_machine.h"
+#include "store/checkpoint_store.h"
+#include "store/commands.h"
+
+namespace totora::store {
+
+// Hears what Apply did, on the replica's executor, while Apply runs.
+class ApplyObserver {
+ public:
+  virtual ~ApplyObserver() = default;
+
+  // The command's outcome; `result` is one of the *Result types, encoded.
+  // Called again with the first result when the log holds a command twice.
+  virtual void CommandApplied(const raft::CommandId& id, absl::string_view result) = 0;
+
+  // A queue has new messages, up to but not including `end`.
+  virtual void QueueGrew(absl::string_view topic, uint32_t queue_id, QueueOffset end) = 0;
+
+  // Messages of this queue became available again to this consumer group.
+  virtual void LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
+                              uint32_t queue_id) = 0;
+
+  // A topic was created, changed (config set) or deleted (config empty).
+  virtual void TopicChanged(absl::string_view topic, const std::optional<TopicConfig>& config) = 0;
+};
+
+struct StoreOptions {
+  // Store host stamped into messages and message ids: IPv4 in host byte order.
+  uint32_t store_host_ip = 0x7f000001;
+  uint16_t store_host_port = 0;
+  uint64_t checkpoint_log_bytes = 512ull << 20;
+  absl::Duration dedup_window = absl::Minutes(5);
+  uint64_t dedup_ids_max = 4'000'000;
+};
+
+struct QueueEntry {
+  QueueOffset offset;
+  BytePosition position;
+  uint32_t size = 0;
+  uint32_t tag_hash = 0;
+  int64_t store_time_ms = 0;
+};
+
+struct QueueBounds {
+  QueueOffset begin;
+  QueueOffset end;   // One behind the last message.
+};
+
+struct ConsumerProgress {
+  uint32_t queue_id = 0;
+  QueueOffset next;      // First never delivered to the group.
+  uint64_t in_flight = 0;   // Delivered and neither acked nor available again.
+  uint64_t ready_again = 0; // Waiting for another attempt.
+  QueueBounds bounds;
+};
+
+class StateMachine : public raft::StateMachine {
+ public:
+  // Loads the last checkpoint. `observer` may be null until SetObserver;
+  // `checkpoints` and `background` (runs the write of a checkpoint) must
+  // outlive this object.
+  // Errors: DataLoss if the checkpoint is damaged (delete it, the log rebuilds
+  //   it); FailedPrecondition if it was written by a newer format.
+  static absl::StatusOr<std::unique_ptr<StateMachine>> Open(const StoreOptions& options,
+                                                            CheckpointStore* checkpoints,
+                                                            Executor* background);
+  ~StateMachine() override;
+
+  void SetObserver(ApplyObserver* observer);
+
+  // raft::StateMachine
+  void Apply(const raft::Frame& entry) override;
+  LogIndex applied_at_start() const override;
+  void Stamp(uint16_t kind, char* payload, size_t size, BytePosition position,
+             int64_t log_time_ms) const override;
+  uint32_t CountMessages(uint16_t kind, absl::string_view payload) const override;
+
+  LogIndex applied() const;
+  int64_t log_time_ms() const;   // Of the last applied entry.
+
+  // --- Checkpoints --------------------------------------------------------
+
+  // The log of this disk is synced up to `index`: a frozen checkpoint at or
+  // below it may be written now.
+  void LogSynced(LogIndex index);
+  // Freezes a checkpoint now unless one is being written. `done` (may be null)
+  // is called on the background executor.
+  void Checkpoint(absl::AnyInvocable<void(absl::Status)> done);
+  // True when checkpoint_log_bytes were applied since the last freeze.
+  bool NeedsCheckpoint() const;
+  // The applied index of the last checkpoint that is durable.
+  LogIndex checkpointed() const;
+
+  // --- Questions ------------------------------------------------------------
+
+  std::optional<TopicConfig> FindTopic(absl::string_view name) const;
+  std::vector<TopicConfig> Topics() const;        // Sorted by name.
+  uint64_t topic_table_version() const;           // Grows with every change.
+  std::optional<ConsumerGroupConfig> FindConsumerGroup(absl::string_view name) const;
+  std::vector<ConsumerGroupConfig> ConsumerGroups() const;
+
+  // Errors: NotFound: no such topic or queue.
+  absl::StatusOr<QueueBounds> Bounds(absl::string_view topic, uint32_t queue_id) const;
+  // Up to `count` entries from `from` on. Errors: NotFound; OutOfRange if `from` is
+  // below the queue's begin or above its end; the checkpoint store's own.
+  absl::StatusOr<std::vector<QueueEntry>> Entries(absl::string_view topic, uint32_t queue_id,
+                                                  QueueOffset from, size_t count) const;
+  // False: a receive would certainly find nothing (queue_id -1: in any queue).
+  // Costs no more than a look at each queue; tags are not looked at.
+  bool MayDeliver(absl::string_view consumer_group, absl::string_view topic,
+                  int32_t queue_id) const;
+  std::vector<ConsumerProgress> Progress(absl::string_view consumer_group,
+                                         absl::string_view topic) const;
+  std::optional<QueueOffset> ConsumerOffset(absl::string_view consumer_group,
+                                            absl::string_view topic, uint32_t queue_id) const;
+  // Log time at which the next lease ends; empty if there is none. The leader
+  // proposes kExpire when it has passed.
+  std::optional<int64_t> NextExpiryMs() const;
+  // Clients that hold leases which the server renews, at most `limit`.
+  std::vector<std::string> ClientsWithAutoRenewedLeases(size_t limit) const;
+  // Highest sequence seen of a replica's incarnation (0 = none).
+  uint64_t LastSequenceOf(ReplicaId replica, Incarnation incarnation) const;
+
+  // Every logical fact in one canonical text: equal on all replicas at the same
+  // applied index, however their checkpoints fell. For tests and the simulator.
+  std::string Dump() const;
+
+ private:
+  struct State;
+  explicit StateMachine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace totora::store
+
+#endif  // TOTORA_STORE_STATE_MACHINE_H_
