@@ -147,6 +147,7 @@ void Core::State::Step(ReplicaId from, const Message& message) {
     ++violations;
     return;
   }
+  if (from == suspect) suspect = ReplicaId();  // Whatever it is by now, its vote may come.
   std::visit([this, from](const auto& m) { Receive(from, m); }, message);
 }
 

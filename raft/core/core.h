@@ -41,7 +41,7 @@ struct CoreConfig {
   // The first in the order of voters that may lead without delay; the others
   // wait this much longer before a campaign. 0 = nobody is preferred. After a
   // fast suspicion it only has rank 0: there nobody waits longer than the stagger.
-  ReplicaId preferred_leader;
+  ReplicaId preferred_leader{};
   int preferred_delay_ticks = 30;
 
   // Credits of one follower: what may be sent and not yet acknowledged.

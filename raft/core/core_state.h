@@ -156,7 +156,7 @@ struct Core::State {
   // --- Election.
   uint64_t election_due = 0;
   bool suspects = false;
-  ReplicaId suspect;             // Whose process is gone; 0 = unknown.
+  ReplicaId suspect;             // Whose process is gone; 0 = unknown, or heard since.
   uint64_t suspicion_due = 0;    // Next pre-vote while `suspects`.
   uint64_t suspicion_ends = 0;   // From then on only election_due counts.
   VoteTally tally;               // Of the (pre-)election under way.

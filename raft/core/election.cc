@@ -66,7 +66,8 @@ void Core::State::StartElection(bool is_transfer) {
 void Core::State::CountVote(ReplicaId voter, bool is_granted) {
   tally.Record(voter, is_granted);
   // Nobody waits for the vote of a process that is known to be gone.
-  switch (tally.result(suspects ? suspect : ReplicaId())) {
+  const ReplicaId absent = suspects && now < suspicion_ends ? suspect : ReplicaId();
+  switch (tally.result(absent)) {
     case VoteTally::Result::kPending:
       break;
     case VoteTally::Result::kWon:

@@ -41,7 +41,11 @@ void Core::State::CommitByCounting() {
 
 void Core::State::PeerReconnected(ReplicaId peer) {
   const auto found = progress.find(peer);
-  if (found != progress.end()) found->second.Probe(found->second.match().Next());
+  if (found == progress.end()) return;
+  Progress& lost = found->second;
+  // Before its first acknowledgement match() knows nothing: probing there would
+  // send the log from its start.
+  lost.Probe(lost.is_probing() ? lost.next() : lost.match().Next());
 }
 
 // --- Sending. --------------------------------------------------------------
@@ -217,9 +221,10 @@ void Core::State::Receive(ReplicaId from, const AppendReply& reply) {
       ++violations;
       return;
     }
+    const bool is_news = reply.index > peer.match();
     peer.Acknowledged(reply.index, now);
     CommitByCounting();
-    if (from == transfer_target) SendTimeoutNowIfReady();
+    if (is_news && from == transfer_target) SendTimeoutNowIfReady();
     return;
   }
   if (!peer.IsNewRefusal(reply.index)) return;
