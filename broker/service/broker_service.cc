@@ -93,17 +93,16 @@ void BrokerService::ReportDelivery(std::string consumer_group, std::string topic
                                    std::vector<store::DeliveredMessage> messages,
                                    bool was_written) {
   executor_->Post([this, consumer_group = std::move(consumer_group), topic = std::move(topic),
-                   messages = std::move(messages), was_written] {
-    reports_.Add(consumer_group, topic, messages, was_written);
-  });
+                   messages = std::move(messages),
+                   was_written] { reports_.Add(consumer_group, topic, messages, was_written); });
 }
 
 void BrokerService::TouchClient(std::string client_id, ClientKind kind,
                                 std::string consumer_group) {
-  executor_->Post([this, client_id = std::move(client_id), kind,
-                   consumer_group = std::move(consumer_group)] {
-    sessions_.Touch(client_id, kind, consumer_group);
-  });
+  executor_->Post(
+      [this, client_id = std::move(client_id), kind, consumer_group = std::move(consumer_group)] {
+        sessions_.Touch(client_id, kind, consumer_group);
+      });
 }
 
 void BrokerService::ReleaseClient(std::string client_id, std::string consumer_group,
