@@ -76,6 +76,7 @@ void DirectLog::Take(uint64_t ticket, absl::Duration give_up) {
     Apply(std::move(command));
     return;
   }
+  if (give_up == absl::InfiniteDuration()) return;
   const absl::Duration left = give_up - executor_->clock().SteadyNow();
   executor_->PostAfter(std::max(absl::ZeroDuration(), left),
                        [this, ticket] { DropIfWaiting(ticket); });
