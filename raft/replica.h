@@ -132,8 +132,10 @@ class Replica {
   // Hands the lead over; `done` hears OK once another replica leads.
   void TransferLeadership(ReplicaId to, absl::AnyInvocable<void(absl::Status)> done);
 
-  // On the executor only.
+  // On the executor only. status() is as of the last change that the observer
+  // heard of; CurrentStatus() has the indexes of this moment.
   const ReplicaStatus& status() const;
+  ReplicaStatus CurrentStatus() const;
   int64_t LogTimeNowMs() const;  // The leader's next log time.
 
   Incarnation incarnation() const;
