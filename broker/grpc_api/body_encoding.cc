@@ -51,7 +51,7 @@ absl::StatusOr<std::string> UnpackLz4(absl::string_view packed) {
     return absl::InternalError("LZ4F_createDecompressionContext");
   }
   const std::unique_ptr<LZ4F_dctx, size_t (*)(LZ4F_dctx*)> end(context,
-                                                              LZ4F_freeDecompressionContext);
+                                                               LZ4F_freeDecompressionContext);
   std::string out;
   size_t used = 0;
   while (true) {
@@ -72,7 +72,7 @@ absl::StatusOr<std::string> UnpackLz4(absl::string_view packed) {
 
 absl::StatusOr<std::string> UnpackZstd(absl::string_view packed) {
   const std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(),
-                                                                  ZSTD_freeDCtx);
+                                                                   ZSTD_freeDCtx);
   ZSTD_inBuffer in = {packed.data(), packed.size(), 0};
   std::string out;
   size_t used = 0;

@@ -21,8 +21,7 @@ v2::Code CheckCaller(const Caller& caller) {
 
 absl::Duration Remaining(const GrpcCall& call) {
   if (call.deadline() == absl::InfiniteDuration()) return absl::InfiniteDuration();
-  return std::max(absl::ZeroDuration(),
-                  call.deadline() - call.executor()->clock().SteadyNow());
+  return std::max(absl::ZeroDuration(), call.deadline() - call.executor()->clock().SteadyNow());
 }
 
 absl::Duration GiveUp(const HandlerContext& context, const GrpcCall& call) {

@@ -71,9 +71,9 @@ std::optional<Problem> CheckPropertiesSize(const v2::Message& message) {
   for (const std::string& key : message.system_properties().keys()) bytes += key.size();
   for (const auto& [name, value] : message.user_properties()) bytes += name.size() + value.size();
   if (bytes <= kPropertiesBytesMax) return std::nullopt;
-  return Problem{v2::MESSAGE_PROPERTIES_TOO_LARGE,
-                 absl::StrCat("properties, tag and keys have at most ", kPropertiesBytesMax,
-                              " bytes")};
+  return Problem{
+      v2::MESSAGE_PROPERTIES_TOO_LARGE,
+      absl::StrCat("properties, tag and keys have at most ", kPropertiesBytesMax, " bytes")};
 }
 
 std::optional<Problem> CheckTimes(const v2::SystemProperties& system, int64_t now_ms) {

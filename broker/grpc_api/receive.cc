@@ -123,10 +123,9 @@ class Polling : public std::enable_shared_from_this<Polling> {
         Skip(delivered);
         return std::nullopt;
       }
-      status = FromStored(
-          *bytes, delivered,
-          {context_->broker->options().group, &topic_, &stored_topic_, invisible_},
-          frame.mutable_message());
+      status = FromStored(*bytes, delivered,
+                          {context_->broker->options().group, &topic_, &stored_topic_, invisible_},
+                          frame.mutable_message());
     }
     if (status.ok()) return frame;
     // It stays held and comes back when its time is over: others of the answer
@@ -183,9 +182,9 @@ class Polling : public std::enable_shared_from_this<Polling> {
   service::PollId poll_ = 0;
   bool has_poll_ = false;
   std::vector<store::DeliveredMessage> messages_;
-  size_t next_ = 0;            // Of messages_, to be written.
+  size_t next_ = 0;  // Of messages_, to be written.
   bool is_delivering_ = false;
-  bool has_status_ = false;    // The status frame was written.
+  bool has_status_ = false;  // The status frame was written.
   bool is_ended_ = false;
 };
 
@@ -207,8 +206,7 @@ std::optional<Problem> Translate(const HandlerContext& context, const GrpcCall& 
   if (const absl::Status legal = CheckTopic(to->topic); !legal.ok()) {
     return Problem{v2::ILLEGAL_TOPIC, std::string(legal.message())};
   }
-  if (const absl::Status legal = CheckConsumerGroup(to->consumer_group);
-      !legal.ok()) {
+  if (const absl::Status legal = CheckConsumerGroup(to->consumer_group); !legal.ok()) {
     return Problem{v2::ILLEGAL_CONSUMER_GROUP, std::string(legal.message())};
   }
   to->queue_id = std::max(request.message_queue().id(), service::kAnyQueue);
@@ -218,14 +216,14 @@ std::optional<Problem> Translate(const HandlerContext& context, const GrpcCall& 
   if (!to->auto_renew && request.has_invisible_duration()) {
     to->invisible = DurationOf(request.invisible_duration());
     if (to->invisible < context.options.invisible_min || to->invisible > kInvisibleMax) {
-      return Problem{v2::ILLEGAL_INVISIBLE_TIME,
-                     absl::StrCat("the invisible time is from ",
-                                  absl::FormatDuration(context.options.invisible_min),
-                                  " to 12 hours")};
+      return Problem{
+          v2::ILLEGAL_INVISIBLE_TIME,
+          absl::StrCat("the invisible time is from ",
+                       absl::FormatDuration(context.options.invisible_min), " to 12 hours")};
     }
   }
-  to->poll_until = context.broker->executor()->clock().SteadyNow() +
-                   PollTime(context.options, call, request);
+  to->poll_until =
+      context.broker->executor()->clock().SteadyNow() + PollTime(context.options, call, request);
   return std::nullopt;
 }
 
@@ -255,12 +253,12 @@ void ReceiveMessage(const HandlerContext* context, GrpcCallPtr call, const Calle
 }  // namespace
 
 void AddReceiving(const HandlerContext* context, GrpcService* to) {
-  to->AddRequest(absl::StrCat(kServicePath, "ReceiveMessage"),
-                 InBand<v2::ReceiveMessageRequest, v2::ReceiveMessageResponse>(
-                     [context](GrpcCallPtr call, const Caller& caller,
-                               v2::ReceiveMessageRequest request) {
-                       ReceiveMessage(context, std::move(call), caller, std::move(request));
-                     }));
+  to->AddRequest(
+      absl::StrCat(kServicePath, "ReceiveMessage"),
+      InBand<v2::ReceiveMessageRequest, v2::ReceiveMessageResponse>(
+          [context](GrpcCallPtr call, const Caller& caller, v2::ReceiveMessageRequest request) {
+            ReceiveMessage(context, std::move(call), caller, std::move(request));
+          }));
 }
 
 }  // namespace totora::grpc_api

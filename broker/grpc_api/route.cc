@@ -41,8 +41,7 @@ void SetBroker(const service::GroupRoute& route, v2::Broker* broker) {
 
 v2::Permission PermissionOf(const store::TopicConfig& config, uint32_t queue_id) {
   const bool reads = (config.permission & kPermissionRead) != 0 && queue_id < config.read_queues;
-  const bool writes =
-      (config.permission & kPermissionWrite) != 0 && queue_id < config.write_queues;
+  const bool writes = (config.permission & kPermissionWrite) != 0 && queue_id < config.write_queues;
   if (reads) return writes ? v2::READ_WRITE : v2::READ;
   return writes ? v2::WRITE : v2::NONE;
 }
@@ -98,8 +97,8 @@ void FindRoutes(const HandlerContext& context, const GrpcCallPtr& call, std::str
   }
   context.broker->topics().Find(
       topic, GiveUp(context, *call),
-      [&context, call, topic, found = std::move(found)](
-          const absl::StatusOr<store::TopicConfig>& config) mutable {
+      [&context, call, topic,
+       found = std::move(found)](const absl::StatusOr<store::TopicConfig>& config) mutable {
         std::vector<service::GroupRoute> routes =
             context.broker->routes().Find(topic, call->listener_tag());
         if (!routes.empty()) {
@@ -178,8 +177,7 @@ void QueryAssignment(const HandlerContext& context, GrpcCallPtr call, const Call
           ReplyStatus<v2::QueryAssignmentResponse>(call, status, Doing::kAsk);
           return;
         }
-        context.broker->executor()->Post([&context, call, group, give_up,
-                                          topic = request.topic(),
+        context.broker->executor()->Post([&context, call, group, give_up, topic = request.topic(),
                                           routes = std::move(routes)]() mutable {
           // A group that nobody made yet is none that keeps order. Never an
           // error: Go would drop its queues.
@@ -196,18 +194,18 @@ void QueryAssignment(const HandlerContext& context, GrpcCallPtr call, const Call
 }  // namespace
 
 void AddRoutes(const HandlerContext* context, GrpcService* to) {
-  to->AddRequest(absl::StrCat(kServicePath, "QueryRoute"),
-                 InBand<v2::QueryRouteRequest, v2::QueryRouteResponse>(
-                     [context](GrpcCallPtr call, const Caller& caller,
-                               v2::QueryRouteRequest request) {
-                       QueryRoute(*context, std::move(call), caller, std::move(request));
-                     }));
-  to->AddRequest(absl::StrCat(kServicePath, "QueryAssignment"),
-                 InBand<v2::QueryAssignmentRequest, v2::QueryAssignmentResponse>(
-                     [context](GrpcCallPtr call, const Caller& caller,
-                               v2::QueryAssignmentRequest request) {
-                       QueryAssignment(*context, std::move(call), caller, std::move(request));
-                     }));
+  to->AddRequest(
+      absl::StrCat(kServicePath, "QueryRoute"),
+      InBand<v2::QueryRouteRequest, v2::QueryRouteResponse>(
+          [context](GrpcCallPtr call, const Caller& caller, v2::QueryRouteRequest request) {
+            QueryRoute(*context, std::move(call), caller, std::move(request));
+          }));
+  to->AddRequest(
+      absl::StrCat(kServicePath, "QueryAssignment"),
+      InBand<v2::QueryAssignmentRequest, v2::QueryAssignmentResponse>(
+          [context](GrpcCallPtr call, const Caller& caller, v2::QueryAssignmentRequest request) {
+            QueryAssignment(*context, std::move(call), caller, std::move(request));
+          }));
 }
 
 }  // namespace totora::grpc_api

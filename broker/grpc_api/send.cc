@@ -121,12 +121,12 @@ void SendMessage(const HandlerContext& context, GrpcCallPtr call, const Caller& 
 }  // namespace
 
 void AddSending(const HandlerContext* context, GrpcService* to) {
-  to->AddRequest(absl::StrCat(kServicePath, "SendMessage"),
-                 InBand<v2::SendMessageRequest, v2::SendMessageResponse>(
-                     [context](GrpcCallPtr call, const Caller& caller,
-                               v2::SendMessageRequest request) {
-                       SendMessage(*context, std::move(call), caller, std::move(request));
-                     }));
+  to->AddRequest(
+      absl::StrCat(kServicePath, "SendMessage"),
+      InBand<v2::SendMessageRequest, v2::SendMessageResponse>(
+          [context](GrpcCallPtr call, const Caller& caller, v2::SendMessageRequest request) {
+            SendMessage(*context, std::move(call), caller, std::move(request));
+          }));
 }
 
 }  // namespace totora::grpc_api

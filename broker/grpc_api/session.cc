@@ -75,8 +75,7 @@ class Telemetry : public std::enable_shared_from_this<Telemetry> {
 
   // On the broker's executor, as is Answer.
   void Register(service::BrokerService* broker, v2::Settings settings) {
-    const absl::Status status =
-        broker->sessions().Put(SessionOf(client_id_, namespace_, settings));
+    const absl::Status status = broker->sessions().Put(SessionOf(client_id_, namespace_, settings));
     if (!status.ok()) {
       call_->Finish(absl::IsResourceExhausted(status) ? GrpcCode::kResourceExhausted
                                                       : GrpcCode::kInvalidArgument,
@@ -90,11 +89,11 @@ class Telemetry : public std::enable_shared_from_this<Telemetry> {
     }
     broker->consumer_groups().Find(
         group, broker->executor()->clock().SteadyNow() + kSettingsWait,
-        [self = shared_from_this(), settings = std::move(settings)](
-            absl::StatusOr<store::ConsumerGroupConfig> config) {
+        [self = shared_from_this(),
+         settings = std::move(settings)](absl::StatusOr<store::ConsumerGroupConfig> config) {
           // A group that nobody made yet will be made with the defaults.
-          self->Answer(settings, config.ok() ? std::make_optional(*std::move(config))
-                                             : std::nullopt);
+          self->Answer(settings,
+                       config.ok() ? std::make_optional(*std::move(config)) : std::nullopt);
         });
   }
 
@@ -154,8 +153,7 @@ void Heartbeat(const HandlerContext& context, const GrpcCallPtr& call, const std
   ReplyStatus<v2::HeartbeatResponse>(call, v2::OK, "OK");
 }
 
-void NotifyClientTermination(const HandlerContext& context, GrpcCallPtr call,
-                             const Caller& caller,
+void NotifyClientTermination(const HandlerContext& context, GrpcCallPtr call, const Caller& caller,
                              const v2::NotifyClientTerminationRequest& request) {
   std::string group;
   if (!request.group().name().empty()) {
@@ -178,17 +176,15 @@ void AddSessions(const HandlerContext* context, TelemetryStreams* streams, GrpcS
   to->AddStream(absl::StrCat(kServicePath, "Telemetry"), [context, streams](GrpcCallPtr call) {
     OpenTelemetry(context, streams, std::move(call));
   });
-  to->AddRequest(absl::StrCat(kServicePath, "Heartbeat"),
-                 [context](GrpcCallPtr call, const std::string& bytes) {
-                   Heartbeat(*context, call, bytes);
-                 });
   to->AddRequest(
-      absl::StrCat(kServicePath, "NotifyClientTermination"),
-      InBand<v2::NotifyClientTerminationRequest, v2::NotifyClientTerminationResponse>(
-          [context](GrpcCallPtr call, const Caller& caller,
-                    const v2::NotifyClientTerminationRequest& request) {
-            NotifyClientTermination(*context, std::move(call), caller, request);
-          }));
+      absl::StrCat(kServicePath, "Heartbeat"),
+      [context](GrpcCallPtr call, const std::string& bytes) { Heartbeat(*context, call, bytes); });
+  to->AddRequest(absl::StrCat(kServicePath, "NotifyClientTermination"),
+                 InBand<v2::NotifyClientTerminationRequest, v2::NotifyClientTerminationResponse>(
+                     [context](GrpcCallPtr call, const Caller& caller,
+                               const v2::NotifyClientTerminationRequest& request) {
+                       NotifyClientTermination(*context, std::move(call), caller, request);
+                     }));
 }
 
 }  // namespace totora::grpc_api

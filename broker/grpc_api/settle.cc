@@ -62,8 +62,7 @@ void AckMessage(const HandlerContext& context, GrpcCallPtr call, const Caller& c
       entry_of.push_back(reply.entries_size() - 1);
       receipts.push_back(*std::move(receipt));
     } else {
-      SetStatus(v2::INVALID_RECEIPT_HANDLE, receipt.status().message(),
-                result->mutable_status());
+      SetStatus(v2::INVALID_RECEIPT_HANDLE, receipt.status().message(), result->mutable_status());
     }
     result->set_message_id(std::move(*entry.mutable_message_id()));
     result->set_receipt_handle(std::move(*entry.mutable_receipt_handle()));
@@ -86,8 +85,8 @@ void AckMessage(const HandlerContext& context, GrpcCallPtr call, const Caller& c
       });
 }
 
-void ChangeInvisibleDuration(const HandlerContext& context, GrpcCallPtr call,
-                             const Caller& caller, v2::ChangeInvisibleDurationRequest request) {
+void ChangeInvisibleDuration(const HandlerContext& context, GrpcCallPtr call, const Caller& caller,
+                             v2::ChangeInvisibleDurationRequest request) {
   // Java takes the handle of the reply before it looks at the status, so every
   // reply has one. Ours never changes.
   v2::ChangeInvisibleDurationResponse reply;
@@ -125,19 +124,19 @@ void ChangeInvisibleDuration(const HandlerContext& context, GrpcCallPtr call,
 }  // namespace
 
 void AddSettling(const HandlerContext* context, GrpcService* to) {
-  to->AddRequest(absl::StrCat(kServicePath, "AckMessage"),
-                 InBand<v2::AckMessageRequest, v2::AckMessageResponse>(
-                     [context](GrpcCallPtr call, const Caller& caller,
-                               v2::AckMessageRequest request) {
-                       AckMessage(*context, std::move(call), caller, std::move(request));
-                     }));
   to->AddRequest(
-      absl::StrCat(kServicePath, "ChangeInvisibleDuration"),
-      InBand<v2::ChangeInvisibleDurationRequest, v2::ChangeInvisibleDurationResponse>(
-          [context](GrpcCallPtr call, const Caller& caller,
-                    v2::ChangeInvisibleDurationRequest request) {
-            ChangeInvisibleDuration(*context, std::move(call), caller, std::move(request));
+      absl::StrCat(kServicePath, "AckMessage"),
+      InBand<v2::AckMessageRequest, v2::AckMessageResponse>(
+          [context](GrpcCallPtr call, const Caller& caller, v2::AckMessageRequest request) {
+            AckMessage(*context, std::move(call), caller, std::move(request));
           }));
+  to->AddRequest(absl::StrCat(kServicePath, "ChangeInvisibleDuration"),
+                 InBand<v2::ChangeInvisibleDurationRequest, v2::ChangeInvisibleDurationResponse>(
+                     [context](GrpcCallPtr call, const Caller& caller,
+                               v2::ChangeInvisibleDurationRequest request) {
+                       ChangeInvisibleDuration(*context, std::move(call), caller,
+                                               std::move(request));
+                     }));
 }
 
 }  // namespace totora::grpc_api

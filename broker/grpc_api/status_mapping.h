@@ -13,10 +13,10 @@ namespace v2 = apache::rocketmq::v2;
 
 // Clients react to a code by what they were doing.
 enum class Doing {
-  kSend,     // "Not known" and "nobody leads" have codes of their own.
+  kSend,  // "Not known" and "nobody leads" have codes of their own.
   kReceive,
-  kSettle,   // Ack, change of invisible time: retried every second unless the handle is invalid.
-  kAsk,      // Routes, assignments and the like.
+  kSettle,  // Ack, change of invisible time: retried every second unless the handle is invalid.
+  kAsk,     // Routes, assignments and the like.
 };
 
 v2::Code CodeFor(const absl::Status& status, Doing doing);

@@ -108,8 +108,8 @@ v2::MessageType TypeOf(const message::Message& stored, const v2::SystemPropertie
 }  // namespace
 
 absl::StatusOr<service::OutgoingMessage> ToStored(const v2::Message& message,
-                                                  const std::string& topic,
-                                                  absl::string_view peer, int64_t now_ms) {
+                                                  const std::string& topic, absl::string_view peer,
+                                                  int64_t now_ms) {
   const v2::SystemProperties& system = message.system_properties();
   TOTORA_ASSIGN_OR_RETURN(const std::string properties, PackProperties(message));
   message::Message stored;
@@ -117,13 +117,12 @@ absl::StatusOr<service::OutgoingMessage> ToStored(const v2::Message& message,
   stored.body = message.body();
   stored.properties = properties;
   if (system.body_encoding() == v2::GZIP) stored.system_flags |= message::kCompressedFlag;
-  stored.born_time_ms =
-      system.has_born_timestamp() ? MillisOf(system.born_timestamp()) : now_ms;
+  stored.born_time_ms = system.has_born_timestamp() ? MillisOf(system.born_timestamp()) : now_ms;
   stored.born_host = HostOf(peer);
   service::OutgoingMessage outgoing;
   TOTORA_RETURN_IF_ERROR(message::EncodeMessage(stored, &outgoing.stored));
-  outgoing.id_hash = service::MessageIdHash(topic, system.message_id(),
-                                            message::BodyCrc(message.body()));
+  outgoing.id_hash =
+      service::MessageIdHash(topic, system.message_id(), message::BodyCrc(message.body()));
   outgoing.tag_hash = message::TagHash(system.tag());
   return outgoing;
 }
@@ -142,7 +141,8 @@ absl::Status FromStored(absl::string_view bytes, const store::DeliveredMessage& 
                            });
   v2::SystemProperties* system = to->mutable_system_properties();
   if (system->message_id().empty()) {
-    system->set_message_id(message::OffsetMessageId{stored.store_host, delivered.position}.Encode());
+    system->set_message_id(
+        message::OffsetMessageId{stored.store_host, delivered.position}.Encode());
   }
   if (system->born_host().empty()) system->set_born_host(stored.born_host.IpToString());
   system->set_message_type(TypeOf(stored, *system));

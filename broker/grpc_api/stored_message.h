@@ -22,8 +22,8 @@ namespace v2 = apache::rocketmq::v2;
 // REQUIRES: CheckMessage found nothing.
 // Errors: InvalidArgument if the properties do not fit into the layout.
 absl::StatusOr<service::OutgoingMessage> ToStored(const v2::Message& message,
-                                                  const std::string& topic,
-                                                  absl::string_view peer, int64_t now_ms);
+                                                  const std::string& topic, absl::string_view peer,
+                                                  int64_t now_ms);
 
 // What a delivery adds to the stored bytes.
 struct DeliveryFacts {

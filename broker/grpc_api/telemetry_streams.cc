@@ -14,10 +14,9 @@ void TelemetryStreams::Remove(const std::string& client_id, const GrpcCall* stre
   auto it = by_client_.find(client_id);
   if (it == by_client_.end()) return;
   std::vector<GrpcCallPtr>& streams = it->second;
-  streams.erase(
-      std::remove_if(streams.begin(), streams.end(),
-                     [stream](const GrpcCallPtr& open) { return open.get() == stream; }),
-      streams.end());
+  streams.erase(std::remove_if(streams.begin(), streams.end(),
+                               [stream](const GrpcCallPtr& open) { return open.get() == stream; }),
+                streams.end());
   if (streams.empty()) by_client_.erase(it);
 }
 

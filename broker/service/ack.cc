@@ -67,17 +67,17 @@ void MessageAcks::ChangeInvisible(const std::string& consumer_group, const store
                                   absl::AnyInvocable<void(absl::Status)> done) {
   store::ChangeInvisibleCommand command{consumer_group, receipt,
                                         absl::ToInt64Milliseconds(invisible)};
-  log_->Submit(store::CommandKind::kChangeInvisible, command.Encode(), give_up,
-               [consumer_group,
-                done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
-                 if (!bytes.ok()) {
-                   done(bytes.status());
-                   return;
-                 }
-                 absl::StatusOr<store::ChangeInvisibleResult> result =
-                     store::ChangeInvisibleResult::Decode(*bytes);
-                 done(result.ok() ? FromResult(result->status, consumer_group) : result.status());
-               });
+  log_->Submit(
+      store::CommandKind::kChangeInvisible, command.Encode(), give_up,
+      [consumer_group, done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
+        if (!bytes.ok()) {
+          done(bytes.status());
+          return;
+        }
+        absl::StatusOr<store::ChangeInvisibleResult> result =
+            store::ChangeInvisibleResult::Decode(*bytes);
+        done(result.ok() ? FromResult(result->status, consumer_group) : result.status());
+      });
 }
 
 }  // namespace totora::service

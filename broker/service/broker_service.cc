@@ -8,7 +8,7 @@
 namespace totora::service {
 namespace {
 
-constexpr absl::Duration kStartedGiveUp = absl::Seconds(30);
+constexpr absl::Duration kStartedAgain = absl::Seconds(1);
 
 }  // namespace
 
@@ -39,17 +39,21 @@ void BrokerService::Start() {
 }
 
 void BrokerService::SubmitStarted() {
-  log_->Submit(store::CommandKind::kReplicaStarted, std::string(),
-               executor_->clock().SteadyNow() + kStartedGiveUp,
+  // Never given up: it must stay in front of everything else that this
+  // incarnation submits.
+  log_->Submit(store::CommandKind::kReplicaStarted, std::string(), absl::InfiniteDuration(),
                [this](absl::StatusOr<absl::string_view> result) {
-                 // Only a command that never left may be sent again: then it is
-                 // not the first of this incarnation any more, which costs
-                 // earlier incarnations' leases their early release, no more.
                  if (!is_running_ || result.ok() || absl::IsDeadlineExceeded(result.status())) {
                    return;
                  }
-                 TOTORA_LOG(kInfo, "service") << "no leader yet: " << result.status().message();
-                 SubmitStarted();
+                 // The disk is full, perhaps. Until this gets through, leases
+                 // of earlier incarnations end by their own time, no sooner.
+                 TOTORA_LOG_LIMITED(kWarn, "service")
+                     << "start not recorded yet: " << result.status().message();
+                 executor_->PostAfter(kStartedAgain,
+                                      [this, alive = std::weak_ptr<bool>(is_alive_)] {
+                                        if (!alive.expired() && is_running_) SubmitStarted();
+                                      });
                });
 }
 
@@ -93,17 +97,16 @@ void BrokerService::ReportDelivery(std::string consumer_group, std::string topic
                                    std::vector<store::DeliveredMessage> messages,
                                    bool was_written) {
   executor_->Post([this, consumer_group = std::move(consumer_group), topic = std::move(topic),
-                   messages = std::move(messages), was_written] {
-    reports_.Add(consumer_group, topic, messages, was_written);
-  });
+                   messages = std::move(messages),
+                   was_written] { reports_.Add(consumer_group, topic, messages, was_written); });
 }
 
 void BrokerService::TouchClient(std::string client_id, ClientKind kind,
                                 std::string consumer_group) {
-  executor_->Post([this, client_id = std::move(client_id), kind,
-                   consumer_group = std::move(consumer_group)] {
-    sessions_.Touch(client_id, kind, consumer_group);
-  });
+  executor_->Post(
+      [this, client_id = std::move(client_id), kind, consumer_group = std::move(consumer_group)] {
+        sessions_.Touch(client_id, kind, consumer_group);
+      });
 }
 
 void BrokerService::ReleaseClient(std::string client_id, std::string consumer_group,

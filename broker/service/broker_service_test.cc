@@ -58,8 +58,7 @@ class BrokerServiceTest : public ::testing::Test {
                                          const std::string& message_group = "") {
     SendRequest request;
     request.topic = topic;
-    request.type =
-        message_group.empty() ? store::TopicType::kNormal : store::TopicType::kFifo;
+    request.type = message_group.empty() ? store::TopicType::kNormal : store::TopicType::kFifo;
     request.message_group = message_group;
     request.messages.push_back(MakeMessage(topic, id));
     request.give_up = In(absl::Seconds(1));
@@ -73,15 +72,16 @@ class BrokerServiceTest : public ::testing::Test {
   struct Poll {
     std::optional<absl::StatusOr<Delivery>> answer;
     PollId id = 0;
-    bool is_empty() const { return answer.has_value() && answer->ok() && (*answer)->messages.empty(); }
+    bool is_empty() const {
+      return answer.has_value() && answer->ok() && (*answer)->messages.empty();
+    }
     size_t messages() const {
       return answer.has_value() && answer->ok() ? (*answer)->messages.size() : 0;
     }
   };
   std::shared_ptr<Poll> StartPoll(absl::Duration time = absl::Seconds(20),
                                   uint32_t max_messages = 32, const std::string& topic = "t",
-                                  int32_t queue_id = kAnyQueue,
-                                  const std::string& client = "c") {
+                                  int32_t queue_id = kAnyQueue, const std::string& client = "c") {
     ReceiveRequest request;
     request.consumer_group = "g";
     request.topic = topic;
@@ -104,8 +104,7 @@ class BrokerServiceTest : public ::testing::Test {
   absl::StatusOr<std::vector<absl::Status>> Ack(const store::DeliveredMessage& message) {
     absl::StatusOr<std::vector<absl::Status>> result = absl::UnknownError("no answer");
     broker_.service()->acks().Ack(
-        "g", {{"t", message.queue_id, message.offset, message.delivery_id}},
-        In(absl::Seconds(1)),
+        "g", {{"t", message.queue_id, message.offset, message.delivery_id}}, In(absl::Seconds(1)),
         [&](absl::StatusOr<std::vector<absl::Status>> done) { result = std::move(done); });
     executor_.Run();
     return result;
@@ -158,9 +157,8 @@ TEST_F(BrokerServiceTest, AnUnknownTopicIsRefusedOnlyAfterAReadBarrier) {
   request.topic = "nowhere";
   request.messages.push_back(MakeMessage("nowhere", "1"));
   request.give_up = In(absl::Seconds(2));
-  broker_.service()->sender().Send(std::move(request), [&](absl::StatusOr<store::SendResult> done) {
-    status = done.status();
-  });
+  broker_.service()->sender().Send(
+      std::move(request), [&](absl::StatusOr<store::SendResult> done) { status = done.status(); });
   executor_.Advance(absl::Seconds(1));
   EXPECT_FALSE(status.has_value());
 
@@ -178,9 +176,8 @@ TEST_F(BrokerServiceTest, WithoutALeaderASendWaitsAndThenSaysThatNothingHappened
   request.topic = "t";
   request.messages.push_back(MakeMessage("t", "1"));
   request.give_up = In(absl::Seconds(2));
-  broker_.service()->sender().Send(std::move(request), [&](absl::StatusOr<store::SendResult> done) {
-    status = done.status();
-  });
+  broker_.service()->sender().Send(
+      std::move(request), [&](absl::StatusOr<store::SendResult> done) { status = done.status(); });
 
   executor_.Advance(absl::Milliseconds(1990));
   EXPECT_FALSE(status.has_value());
@@ -394,9 +391,8 @@ TEST_F(BrokerServiceTest, TooManyPollsAreRefused) {
     request.topic = "t";
     request.consumer_group = "g";
     request.poll_until = executor.now() + absl::Seconds(5);
-    small.service()->Receive(request, [&](absl::StatusOr<Delivery> delivery) {
-      answers.push_back(delivery.status());
-    });
+    small.service()->Receive(
+        request, [&](absl::StatusOr<Delivery> delivery) { answers.push_back(delivery.status()); });
     executor.Run();
   }
 

@@ -110,8 +110,7 @@ void ConsumerGroups::Put(const store::ConsumerGroupConfig& config, absl::Duratio
 }
 
 void ConsumerGroups::Delete(const std::string& name, absl::Duration give_up, Done done) {
-  log_->Submit(store::CommandKind::kDeleteConsumerGroup, store::NameCommand{name}.Encode(),
-               give_up,
+  log_->Submit(store::CommandKind::kDeleteConsumerGroup, store::NameCommand{name}.Encode(), give_up,
                [name, done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
                  absl::Status status = PlainOutcome(bytes);
                  done(absl::IsNotFound(status) ? NotThere(name) : status);

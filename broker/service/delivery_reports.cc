@@ -15,8 +15,7 @@ constexpr absl::Duration kGiveUp = absl::Seconds(30);
 }  // namespace
 
 void DeliveryReports::Add(const std::string& consumer_group, const std::string& topic,
-                          const std::vector<store::DeliveredMessage>& messages,
-                          bool was_written) {
+                          const std::vector<store::DeliveredMessage>& messages, bool was_written) {
   if (messages.empty()) return;
   if (waiting_.size() + messages.size() > kWaitingMax) {
     dropped_ += messages.size();
@@ -49,20 +48,18 @@ void DeliveryReports::Tick(absl::Duration now) {
 
 void DeliveryReports::Submit(store::DeliveredCommand command) {
   std::string payload = command.Encode();
-  log_->Submit(store::CommandKind::kDelivered, std::move(payload),
-               executor_->clock().SteadyNow() + kGiveUp,
-               [this, command = std::move(command)](
-                   absl::StatusOr<absl::string_view> result) mutable {
-                 if (result.ok() || absl::IsDeadlineExceeded(result.status())) return;
-                 // It never left this replica: try again with the next ones.
-                 if (waiting_.size() + command.items.size() > kWaitingMax) {
-                   dropped_ += command.items.size();
-                   return;
-                 }
-                 if (waiting_.empty()) oldest_ = executor_->clock().SteadyNow();
-                 std::move(command.items.begin(), command.items.end(),
-                           std::back_inserter(waiting_));
-               });
+  log_->Submit(
+      store::CommandKind::kDelivered, std::move(payload), executor_->clock().SteadyNow() + kGiveUp,
+      [this, command = std::move(command)](absl::StatusOr<absl::string_view> result) mutable {
+        if (result.ok() || absl::IsDeadlineExceeded(result.status())) return;
+        // It never left this replica: try again with the next ones.
+        if (waiting_.size() + command.items.size() > kWaitingMax) {
+          dropped_ += command.items.size();
+          return;
+        }
+        if (waiting_.empty()) oldest_ = executor_->clock().SteadyNow();
+        std::move(command.items.begin(), command.items.end(), std::back_inserter(waiting_));
+      });
 }
 
 }  // namespace totora::service

@@ -41,31 +41,31 @@ void DirectLog::HoldResults(bool holds) {
 
 void DirectLog::Submit(store::CommandKind kind, std::string payload, absl::Duration give_up,
                        Done done) {
-  executor_->Post([this, give_up,
-                   command = Waiting{kind, std::move(payload), std::move(done), nullptr}]() mutable {
-    uint64_t ticket;
-    {
-      MutexLock lock(&mu_);
-      ticket = next_ticket_++;
-    }
-    waiting_.emplace(ticket, std::move(command));
-    Take(ticket, give_up);
-  });
+  executor_->Post(
+      [this, give_up,
+       command = Waiting{kind, std::move(payload), std::move(done), nullptr}]() mutable {
+        uint64_t ticket;
+        {
+          MutexLock lock(&mu_);
+          ticket = next_ticket_++;
+        }
+        waiting_.emplace(ticket, std::move(command));
+        Take(ticket, give_up);
+      });
 }
 
-void DirectLog::ReadBarrier(absl::Duration give_up,
-                            absl::AnyInvocable<void(absl::Status)> done) {
-  executor_->Post([this, give_up,
-                   barrier = Waiting{store::CommandKind::kSend, "", nullptr,
-                                     std::move(done)}]() mutable {
-    uint64_t ticket;
-    {
-      MutexLock lock(&mu_);
-      ticket = next_ticket_++;
-    }
-    waiting_.emplace(ticket, std::move(barrier));
-    Take(ticket, give_up);
-  });
+void DirectLog::ReadBarrier(absl::Duration give_up, absl::AnyInvocable<void(absl::Status)> done) {
+  executor_->Post(
+      [this, give_up,
+       barrier = Waiting{store::CommandKind::kSend, "", nullptr, std::move(done)}]() mutable {
+        uint64_t ticket;
+        {
+          MutexLock lock(&mu_);
+          ticket = next_ticket_++;
+        }
+        waiting_.emplace(ticket, std::move(barrier));
+        Take(ticket, give_up);
+      });
 }
 
 void DirectLog::Take(uint64_t ticket, absl::Duration give_up) {
@@ -76,6 +76,7 @@ void DirectLog::Take(uint64_t ticket, absl::Duration give_up) {
     Apply(std::move(command));
     return;
   }
+  if (give_up == absl::InfiniteDuration()) return;
   const absl::Duration left = give_up - executor_->clock().SteadyNow();
   executor_->PostAfter(std::max(absl::ZeroDuration(), left),
                        [this, ticket] { DropIfWaiting(ticket); });
@@ -113,8 +114,7 @@ void DirectLog::Apply(Waiting command) {
   frame.header.start = BytePosition(end_);
   frame.header.body_bytes = static_cast<uint32_t>(body.size());
   frame.header.timestamp_ms = log_time_ms_ = LogTimeNowMs();
-  const BytePosition payload_at =
-      frame.header.body_position().Next(raft::kCommandHeaderBytes);
+  const BytePosition payload_at = frame.header.body_position().Next(raft::kCommandHeaderBytes);
   state_->Stamp(envelope.kind, body.data() + raft::kCommandHeaderBytes,
                 body.size() - raft::kCommandHeaderBytes, payload_at, log_time_ms_);
   frame.header.message_count = state_->CountMessages(

@@ -79,7 +79,7 @@ class DirectLog : public CommandLog {
   uint64_t end_ = 0;  // Position.
   int64_t log_time_ms_ = 0;
 
-  mutable Mutex mu_;  // Leaf.
+  mutable Mutex mu_;                                             // Leaf.
   std::map<uint64_t, SharedBytes> bodies_ ABSL_GUARDED_BY(mu_);  // By position.
   uint64_t next_ticket_ ABSL_GUARDED_BY(mu_) = 1;
 };

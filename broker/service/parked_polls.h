@@ -27,10 +27,10 @@ inline constexpr int32_t kAnyQueue = -1;
 struct PollLine {
   std::string topic;
   std::string consumer_group;
-  size_t open = 0;       // Polls, parked ones included.
-  size_t asking = 0;     // Any-queue polls whose command is on its way.
-  uint64_t changes = 0;  // Grows when something may have become deliverable.
-  uint32_t next_queue = 0;  // Where the next any-queue poll begins to look.
+  size_t open = 0;                              // Polls, parked ones included.
+  size_t asking = 0;                            // Any-queue polls whose command is on its way.
+  uint64_t changes = 0;                         // Grows when something may have become deliverable.
+  uint32_t next_queue = 0;                      // Where the next any-queue poll begins to look.
   std::map<int32_t, std::list<PollId>> parked;  // By queue id, oldest first; no empty lists.
 };
 

@@ -57,37 +57,37 @@ void MessageReceiver::Receive(PollId id, ReceiveRequest request, ReceiveDone don
 
 void MessageReceiver::CheckTopic(PollId id) {
   Poll* poll = Find(id);
-  topics_->Find(poll->request.topic, poll->request.poll_until,
-                [this, id](absl::StatusOr<store::TopicConfig> config) {
-                  Poll* poll = Find(id);
-                  if (poll == nullptr) return;
-                  if (!config.ok()) {
-                    Unchecked(id, poll, config.status());
-                    return;
-                  }
-                  if ((config->permission & message::kPermissionRead) == 0 || config->read_queues == 0) {
-                    Finish(id, poll,
-                           Refuse(Refusal::kNotReadable,
-                                  absl::StrCat("topic ", config->name, " is not readable")));
-                    return;
-                  }
-                  CheckConsumerGroup(id);
-                });
+  topics_->Find(
+      poll->request.topic, poll->request.poll_until,
+      [this, id](absl::StatusOr<store::TopicConfig> config) {
+        Poll* poll = Find(id);
+        if (poll == nullptr) return;
+        if (!config.ok()) {
+          Unchecked(id, poll, config.status());
+          return;
+        }
+        if ((config->permission & message::kPermissionRead) == 0 || config->read_queues == 0) {
+          Finish(id, poll,
+                 Refuse(Refusal::kNotReadable,
+                        absl::StrCat("topic ", config->name, " is not readable")));
+          return;
+        }
+        CheckConsumerGroup(id);
+      });
 }
 
 void MessageReceiver::CheckConsumerGroup(PollId id) {
   Poll* poll = Find(id);
-  consumer_groups_->FindForUse(
-      poll->request.consumer_group, poll->request.poll_until,
-      [this, id](absl::StatusOr<store::ConsumerGroupConfig> config) {
-        Poll* poll = Find(id);
-        if (poll == nullptr) return;
-        if (config.ok()) {
-          AskOrPark(id, poll);
-        } else {
-          Unchecked(id, poll, config.status());
-        }
-      });
+  consumer_groups_->FindForUse(poll->request.consumer_group, poll->request.poll_until,
+                               [this, id](absl::StatusOr<store::ConsumerGroupConfig> config) {
+                                 Poll* poll = Find(id);
+                                 if (poll == nullptr) return;
+                                 if (config.ok()) {
+                                   AskOrPark(id, poll);
+                                 } else {
+                                   Unchecked(id, poll, config.status());
+                                 }
+                               });
 }
 
 void MessageReceiver::Unchecked(PollId id, Poll* poll, const absl::Status& status) {
@@ -137,8 +137,7 @@ void MessageReceiver::Ask(PollId id, Poll* poll) {
   }
   poll->is_asking = true;
   poll->changes_at_ask = poll->line->changes;
-  log_->Submit(store::CommandKind::kReceive, command.Encode(),
-               request.poll_until + kLateResult,
+  log_->Submit(store::CommandKind::kReceive, command.Encode(), request.poll_until + kLateResult,
                [this, id](absl::StatusOr<absl::string_view> bytes) { Answered(id, bytes); });
 }
 

@@ -76,8 +76,7 @@ class MessageReceiver {
 
   // From the state machine, while Apply runs: only noted here.
   void QueueGrew(absl::string_view topic, uint32_t queue_id);
-  void LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
-                      uint32_t queue_id);
+  void LeasesReleased(absl::string_view topic, absl::string_view consumer_group, uint32_t queue_id);
 
   // Whether somebody leads: without a leader polls wait instead of asking.
   void SetHasLeader(bool has_leader);

@@ -18,13 +18,12 @@
 namespace totora::service {
 
 // What recognises a repeated send: 16 bytes of topic, message id and body.
-std::string MessageIdHash(absl::string_view topic, absl::string_view message_id,
-                          uint32_t body_crc);
+std::string MessageIdHash(absl::string_view topic, absl::string_view message_id, uint32_t body_crc);
 
 struct OutgoingMessage {
-  std::string stored;       // message/codec.h; its queue id is filled in here.
-  std::string id_hash;      // MessageIdHash(); empty: no protection against repeats.
-  uint32_t tag_hash = 0;    // 0 = no tag.
+  std::string stored;     // message/codec.h; its queue id is filled in here.
+  std::string id_hash;    // MessageIdHash(); empty: no protection against repeats.
+  uint32_t tag_hash = 0;  // 0 = no tag.
 };
 
 // Messages of one topic, one kind and one message group.
@@ -33,7 +32,7 @@ struct SendRequest {
   store::TopicType type = store::TopicType::kNormal;  // Of the messages; never kMixed.
   std::string message_group;  // Not empty: all that share it go to one queue.
   std::vector<OutgoingMessage> messages;
-  absl::Duration give_up;     // Of the executor's steady clock.
+  absl::Duration give_up;  // Of the executor's steady clock.
 };
 
 // One item a message, in their order. Errors: kTopicNotFound, kTypeMismatch,

@@ -13,9 +13,9 @@ namespace {
 // Messages between replicas: u8 version, u8 kind, payload.
 constexpr uint8_t kVersion = 1;
 enum : uint8_t {
-  kPut = 1,      // A session.
-  kRemove = 2,   // A client id: unregistered.
-  kAlive = 3,    // Client ids that gave a sign of life.
+  kPut = 1,     // A session.
+  kRemove = 2,  // A client id: unregistered.
+  kAlive = 3,   // Client ids that gave a sign of life.
 };
 constexpr size_t kAliveIdsPerMessage = 2000;
 constexpr size_t kListMax = 1 << 16;
@@ -76,8 +76,8 @@ absl::StatusOr<ClientSession> DecodeSession(absl::string_view bytes) {
   session.client_id = std::string(reader.Prefixed());
   session.kind = static_cast<ClientKind>(reader.U8());
   session.language = std::string(reader.Prefixed());
-  bool is_good = ReadList(&reader, &session.consumer_groups) &&
-                 ReadList(&reader, &session.published_topics);
+  bool is_good =
+      ReadList(&reader, &session.consumer_groups) && ReadList(&reader, &session.published_topics);
   const uint64_t subscriptions = reader.Varint();
   is_good = is_good && subscriptions <= kListMax;
   for (uint64_t i = 0; is_good && i < subscriptions && reader.ok(); ++i) {

@@ -100,12 +100,12 @@ class Sessions {
  private:
   struct Entry {
     ClientSession session;
-    ReplicaId via;                 // Last seen by this replica.
-    absl::Duration last_seen;      // Of the executor's steady clock.
+    ReplicaId via;                                         // Last seen by this replica.
+    absl::Duration last_seen;                              // Of the executor's steady clock.
     absl::Duration here_seen = -absl::InfiniteDuration();  // The last sign of life here.
     absl::Duration last_shared = -absl::InfiniteDuration();
-    absl::Duration drop_at = absl::InfiniteDuration();     // `via` is gone.
-    int streams = 0;               // Open here.
+    absl::Duration drop_at = absl::InfiniteDuration();  // `via` is gone.
+    int streams = 0;                                    // Open here.
   };
 
   void SeenHere(Entry* entry);

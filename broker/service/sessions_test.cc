@@ -138,8 +138,8 @@ TEST_F(SessionsTest, AReplicaThatConnectsHearsOfEverybody) {
 TEST_F(SessionsTest, GarbageFromAPeerChangesNothing) {
   ASSERT_TRUE(here_.Put(Consumer("c")).ok());
 
-  for (const char* bytes : {"", "\1", "\1\1", "\1\1garbage", "\1\2\xff\xff\xff\xff", "\1\3\0\0",
-                            "\2\2", "\1\7"}) {
+  for (const char* bytes :
+       {"", "\1", "\1\1", "\1\1garbage", "\1\2\xff\xff\xff\xff", "\1\3\0\0", "\2\2", "\1\7"}) {
     there_.PeerMessage(ReplicaId(1), bytes);
   }
 

@@ -22,8 +22,8 @@ namespace totora::service {
 class SingleBroker {
  public:
   explicit SingleBroker(Executor* executor, BrokerServiceOptions options = Defaults())
-      : checkpoints_(store::MakeMemoryCheckpoints(
-            std::make_shared<std::map<std::string, std::string>>())) {
+      : checkpoints_(
+            store::MakeMemoryCheckpoints(std::make_shared<std::map<std::string, std::string>>())) {
     auto opened = store::StateMachine::Open(store::StoreOptions(), checkpoints_.get(), executor);
     TOTORA_CHECK(opened.ok()) << opened.status();
     state_ = *std::move(opened);
