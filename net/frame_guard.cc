@@ -71,7 +71,10 @@ FrameGuard::Verdict FrameGuard::Judge(int64_t now_nanos) {
       if (type == kHeaders) {
         block_bytes_ = 0;
         continuations_ = 0;
+        // gRPC's C++ core opens the window of each stream a little when it
+        // begins to read, before any data.
         other_credit_.Add(1);
+        window_credit_.Add(4);
       } else if (++continuations_ > limits_.continuations_max) {
         return Verdict::kHeaderBlockTooLarge;
       }

@@ -51,7 +51,7 @@ class FrameGuard {
   TokenBucket window_updates_;
   TokenBucket others_;
   Credit ping_credit_{1000};
-  Credit window_credit_{20'000};
+  Credit window_credit_{100'000};
   Credit other_credit_{10'000};  // PRIORITY frames, one for each request.
 
   uint8_t header_[9] = {};

@@ -309,7 +309,7 @@ void GrpcSession::ResumeData(GrpcStream* stream) {
 
 ssize_t GrpcSession::ReadStream(GrpcStream* stream, size_t length, uint32_t* flags) {
   const size_t waiting = stream->outgoing_bytes();
-  if (waiting == 0 && !stream->is_finishing()) {
+  if (stream->is_aborted() || (waiting == 0 && !stream->is_finishing())) {
     stream->SetDeferred();
     return NGHTTP2_ERR_DEFERRED;
   }

@@ -86,9 +86,7 @@ bool GrpcStream::Account(size_t size, bool* go_on) {
     NetBudget::Give(&counters.response_bytes_held, amount);
     if (overflowed_.exchange(true)) return false;
     counters.CountRefusal(NetRefusal::kResponseBytesHeld);
-    OnLoop([](GrpcStream* self) {
-      if (self->session_ != nullptr) self->session_->Reset(self, NGHTTP2_ENHANCE_YOUR_CALM);
-    });
+    OnLoop([](GrpcStream* self) { self->Abort(NGHTTP2_ENHANCE_YOUR_CALM); });
     return false;
   }
   *go_on = held <= static_cast<int64_t>(limits.stream_write_pause_bytes);
@@ -232,7 +230,7 @@ void GrpcStream::OnTimer() {
   refused_ = true;
   const bool is_partly_sent = outgoing_first_ < outgoing_.size() && outgoing_[outgoing_first_].sent;
   if (finishing_ || is_partly_sent) {
-    session_->Reset(this, NGHTTP2_CANCEL);
+    Abort(NGHTTP2_CANCEL);
   } else {
     DropOutgoing();
     FinishOnLoop(GrpcCode::kDeadlineExceeded,
@@ -377,14 +375,14 @@ void GrpcStream::WriteOnLoop(std::string message) {
     return;
   }
   session_->AddHeldOutput(static_cast<int64_t>(message.size()));
+  outgoing_bytes_ += kMessagePrefixBytes + message.size();
+  outgoing_.push_back(Outgoing{std::move(message), SharedBytes(), 0});
   if (session_->HeldOutputBytes() >
       serving_->budget->limits().connection_response_bytes_held_max) {
     serving_->budget->counters().CountRefusal(NetRefusal::kResponseBytesHeld);
-    finishing_ = true;
-    session_->Reset(this, NGHTTP2_ENHANCE_YOUR_CALM);
+    Abort(NGHTTP2_ENHANCE_YOUR_CALM);
+    return;
   }
-  outgoing_bytes_ += kMessagePrefixBytes + message.size();
-  outgoing_.push_back(Outgoing{std::move(message), SharedBytes(), 0});
   Resume();
 }
 
@@ -475,6 +473,13 @@ void GrpcStream::DropOutgoing() {
   if (session_ != nullptr) session_->AddHeldOutput(-payload);
   held_.fetch_sub(payload, std::memory_order_relaxed);
   NetBudget::Give(&serving_->budget->counters().response_bytes_held, payload);
+}
+
+void GrpcStream::Abort(uint32_t error_code) {
+  if (session_ == nullptr || aborted_) return;
+  finishing_ = aborted_ = true;
+  DropOutgoing();
+  session_->Reset(this, error_code);
 }
 
 void GrpcStream::CallOnWritable() {

@@ -65,6 +65,7 @@ class GrpcStream : public GrpcCall,
   size_t outgoing_bytes() const { return outgoing_bytes_; }
   void MoveOutgoing(size_t size, OutputBuffer* output);
   bool is_finishing() const { return finishing_; }
+  bool is_aborted() const { return aborted_; }
   GrpcCode code() const { return code_; }
   const std::string& text() const { return text_; }
   void SetDeferred() { deferred_ = true; }
@@ -102,6 +103,8 @@ class GrpcStream : public GrpcCall,
   void FinishOnLoop(GrpcCode code, std::string text);
   void Resume();
   void DropOutgoing();
+  // Resets the stream; what it had to say is dropped.
+  void Abort(uint32_t error_code);
 
   // Charges received bytes; false if a bound is passed.
   bool Charge(size_t size);
@@ -154,7 +157,8 @@ class GrpcStream : public GrpcCall,
   size_t outgoing_bytes_ = 0;  // Prefixes included.
   bool response_begun_ = false;
   bool deferred_ = false;  // nghttp2 waits for Resume().
-  bool finishing_ = false;
+  bool finishing_ = false;  // Nothing more may be written.
+  bool aborted_ = false;    // A RST_STREAM is on its way.
   GrpcCode code_ = GrpcCode::kOk;
   std::string text_;
   bool written_completely_ = false;

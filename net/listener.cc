@@ -361,6 +361,7 @@ void Listener::CloseAll() { acceptor_->CloseAll(); }
 int64_t Listener::connections() const { return acceptor_->connections(); }
 
 void Listener::Stop() {
+  if (std::exchange(stopped_, true)) return;
   acceptor_->StopAccepting();
   acceptor_->CloseAll();
 }

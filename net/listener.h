@@ -26,9 +26,9 @@ namespace totora {
 
 struct ListenerOptions {
   // "host:port" or "[ipv6]:port". Port 0: the kernel chooses.
-  std::string address;
+  std::string address{};
   // Tells handlers by which door a client came (GrpcCall::listener_tag).
-  std::string tag;
+  std::string tag{};
   // Several processes of a host share the port, and the kernel spreads clients
   // among them.
   bool reuse_port = false;
@@ -54,8 +54,8 @@ class Listener {
   // ip:port as bound.
   const std::string& address() const;
 
-  // Begins to accept; connections are spread over `loops`, which must outlive
-  // this object. Called once.
+  // Begins to accept; connections are spread over `loops`, which must live until
+  // Stop() has returned. Called once.
   void Start(EventLoopPool* loops, std::shared_ptr<NetBudget> budget, ListenerProtocols protocols);
 
   // Closes the listening socket. Connections already in its queue are served.
@@ -83,6 +83,7 @@ class Listener {
   explicit Listener(std::shared_ptr<Acceptor> acceptor);
 
   const std::shared_ptr<Acceptor> acceptor_;
+  bool stopped_ = false;
 };
 
 }  // namespace totora

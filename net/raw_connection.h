@@ -72,7 +72,7 @@ class RawHandler {
 using RawHandlerFactory = std::function<std::unique_ptr<RawHandler>(RawConnectionPtr)>;
 
 struct RawProtocol {
-  RawHandlerFactory factory;
+  RawHandlerFactory factory{};
   // Bytes that a handler may leave unconsumed; more cuts the connection. Must
   // exceed the largest frame.
   size_t unconsumed_bytes_max = (16u << 20) + 4096;

@@ -18,8 +18,8 @@ namespace totora {
 struct ListenerProtocols {
   // Not owned; outlives the listener. Complete before the listener starts.
   const GrpcService* grpc = nullptr;
-  HttpHandler http;
-  RawProtocol raw;
+  HttpHandler http{};
+  RawProtocol raw{};
 };
 
 namespace net {
