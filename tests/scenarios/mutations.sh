@@ -18,9 +18,11 @@ for path in CMakeLists.txt cmake common raft/core tests/CMakeLists.txt tests/sup
   rm -rf "$scratch/src/$path"
   cp -r "$root/$path" "$scratch/src/$path"
 done
+# A broken core may leave a variable unused.
+sed -i "s/ -Werror//" "$scratch/src/cmake/totora_options.cmake"
 # The invariants would end the process before a scenario can show what is wrong.
 $run cmake -S "$scratch/src" -B "$scratch/build" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_CXX_FLAGS="-Wno-error" -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DTOTORA_DCHECKS=OFF \
+    -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DTOTORA_DCHECKS=OFF \
     > "$scratch/configure.log" || exit 1
 
 build() {
