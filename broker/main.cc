@@ -3,7 +3,9 @@
 
 // Read by jemalloc: few arenas and quick return of freed pages, since a broker
 // has few threads and its memory is what its operator counts.
-extern "C" const char* malloc_conf = "narenas:2,dirty_decay_ms:2000,muzzy_decay_ms:0";
+extern "C" {
+const char* malloc_conf = "narenas:2,dirty_decay_ms:2000,muzzy_decay_ms:0";
+}
 
 int main(int argc, char** argv) {
   totora::DaemonProgram program;
