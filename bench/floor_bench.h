@@ -16,11 +16,11 @@ namespace totora::bench {
 
 struct FloorOptions {
   // Where the three files go; they are removed afterwards.
-  std::string directory;
+  std::string directory = {};
   size_t size = 1024;
   absl::Duration duration = absl::Seconds(10);
   uint64_t messages_max = 0;  // 0 is no limit.
-  std::function<void(absl::Duration elapsed, uint64_t messages)> progress;
+  std::function<void(absl::Duration elapsed, uint64_t messages)> progress = {};
 };
 
 // One write outstanding. Forks three processes: REQUIRES that this process has

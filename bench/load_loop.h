@@ -33,7 +33,7 @@ struct LoadOptions {
   // Messages per second; 0 is a closed loop.
   double rate = 0;
   // Called about once a second, from Run's thread.
-  std::function<void(absl::Duration elapsed, uint64_t messages)> progress;
+  std::function<void(absl::Duration elapsed, uint64_t messages)> progress = {};
 };
 
 // Thread safety: Run is called once; outcomes may come from any thread.
@@ -42,7 +42,7 @@ class LoadLoop {
   struct Outcome {
     uint64_t messages = 0;
     uint64_t errors = 0;
-    absl::Status first_error;
+    absl::Status first_error = {};
     bool is_last = false;  // Start nothing more.
   };
   using Done = absl::AnyInvocable<void(Outcome)>;

@@ -22,16 +22,16 @@ enum class MessageType { kNormal = 1, kFifo = 2, kDelay = 3, kTransaction = 4 };
 struct OutgoingMessage {
   std::string topic;
   std::string body;  // Must not be empty.
-  std::string tag;
-  std::vector<std::string> keys;
-  std::map<std::string, std::string> properties;
+  std::string tag = {};
+  std::vector<std::string> keys = {};
+  std::map<std::string, std::string> properties = {};
   // Not empty makes it a FIFO message: one group keeps its order.
-  std::string message_group;
+  std::string message_group = {};
   // Set makes it a DELAY message: invisible until then.
-  std::optional<absl::Time> delivery_time;
+  std::optional<absl::Time> delivery_time = {};
   // Empty: the client makes a new one. All attempts of one send share it, so a
   // broker recognises a repeat.
-  std::string message_id;
+  std::string message_id = {};
 };
 
 // What became of one message.

@@ -14,8 +14,8 @@ class Runtime;
 
 struct ClientOptions {
   // Any broker, or a group address: host:port, several parted by ';'.
-  std::string access_point;
-  std::string resource_namespace;
+  std::string access_point = {};
+  std::string resource_namespace = {};
   // Of every call that does not wait for messages; also of one attempt of a send.
   absl::Duration request_timeout = absl::Seconds(3);
   // Shared with other clients if given (it must outlive this one), else the client makes its own.
@@ -23,9 +23,9 @@ struct ClientOptions {
 };
 
 struct ProducerOptions {
-  ClientOptions client;
+  ClientOptions client = {};
   // Asked about at start, so that a missing topic is an error of Start.
-  std::vector<std::string> topics;
+  std::vector<std::string> topics = {};
   // The first attempt counts too.
   int attempts_max = 3;
   // Requests in flight; the next one is refused with ResourceExhausted.
@@ -33,9 +33,9 @@ struct ProducerOptions {
 };
 
 struct SimpleConsumerOptions {
-  ClientOptions client;
-  std::string consumer_group;
-  std::vector<std::string> topics;
+  ClientOptions client = {};
+  std::string consumer_group = {};
+  std::vector<std::string> topics = {};
   // Tags joined by "||", or "*".
   std::string tag_expression = "*";
   // How long a receive may wait for a first message.
