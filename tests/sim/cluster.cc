@@ -51,6 +51,8 @@ class Cluster {
   }
   // A process that clients reach, or null.
   Process* Reachable(ReplicaId id) {
+    // It is no member of the group any more and sends its clients away.
+    if (id == emptied_) return nullptr;
     Process* const process = processes_[id.value() - 1].get();
     return process->is_running() && !process->is_paused() ? process : nullptr;
   }

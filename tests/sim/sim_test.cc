@@ -60,9 +60,9 @@ TEST(Simulation, NothingAcknowledgedIsLostWhateverFails) {
   EXPECT_GE(total.power_cuts, seeds * 2);
   EXPECT_GE(total.torn_power_cuts, seeds * 1);
   EXPECT_GE(total.pauses, seeds * 2);
-  EXPECT_GE(total.network.lost, seeds * 100);
-  EXPECT_GE(total.network.repeated, seeds * 100);
-  EXPECT_GE(total.network.stalled, seeds * 50);
+  EXPECT_GE(total.network.lost, seeds * 60);
+  EXPECT_GE(total.network.repeated, seeds * 60);
+  EXPECT_GE(total.network.stalled, seeds * 25);
   if (seeds < 20) return;
   EXPECT_GE(total.all_down, seeds / 2);
   EXPECT_GE(total.partitions, seeds * 2);

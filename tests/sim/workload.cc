@@ -72,10 +72,12 @@ void Workload::Setup() {
   store::ConsumerGroupConfig group;
   group.name = kSimConsumerGroup;
   Submit(store::CommandKind::kPutConsumerGroup, group.Encode(),
-         [](absl::StatusOr<absl::string_view>) {});
+         [this](absl::StatusOr<absl::string_view> result) {
+           if (result.ok()) has_group_ = true;
+         });
   Submit(store::CommandKind::kPutTopic, topic.Encode(),
          [this](absl::StatusOr<absl::string_view> result) {
-           if (!result.ok() || std::exchange(is_set_up_, true)) return;
+           if (!result.ok() || !has_group_ || std::exchange(is_set_up_, true)) return;
            for (int i = 0; i < producer_count_; ++i) {
              auto producer = std::make_unique<Producer>();
              producer->name = absl::StrCat("p", i);
@@ -107,11 +109,13 @@ void Workload::Send(Producer* producer) {
   item.message = bytes;
   command.items.push_back(item);
   producer->is_waiting = true;
-  Submit(store::CommandKind::kSend, command.Encode(),
-         [this, producer, attempt](absl::StatusOr<absl::string_view> result) {
-           if (producer->attempt == attempt && producer->is_waiting) Sent(producer, result);
-         });
-  scheduler_->At(scheduler_->now() + kClientTimeout, nullptr, [this, producer, attempt] {
+  const bool is_taken = Submit(store::CommandKind::kSend, command.Encode(),
+                               [this, producer, attempt](absl::StatusOr<absl::string_view> result) {
+                                 if (producer->attempt == attempt && producer->is_waiting)
+                                   Sent(producer, result);
+                               });
+  const absl::Duration patience = is_taken ? kClientTimeout : absl::Milliseconds(50);
+  scheduler_->At(scheduler_->now() + patience, nullptr, [this, producer, attempt] {
     if (producer->attempt != attempt || !producer->is_waiting) return;
     ++retries_;
     Send(producer);
@@ -133,8 +137,8 @@ void Workload::Sent(Producer* producer, const absl::StatusOr<absl::string_view>&
   const auto [it, is_new] = acknowledged_.emplace(id, place);
   if (!is_new && !(it->second == place)) violation_(absl::StrCat(id, " got two places"));
   scheduler_->Trace(place.offset.value());
-  scheduler_->At(scheduler_->now() + scheduler_->random().Between(absl::Milliseconds(5),
-                                                                  absl::Milliseconds(80)),
+  scheduler_->At(scheduler_->now() +
+                     scheduler_->random().Between(absl::Milliseconds(5), absl::Milliseconds(80)),
                  nullptr, [this, producer] { SendNext(producer); });
 }
 
@@ -150,7 +154,14 @@ void Workload::Consume(int number) {
   command.first_queue = static_cast<uint32_t>(scheduler_->random().Below(kSimQueues));
   const ReplicaId at = all_[scheduler_->random().Below(all_.size())];
   Process* const process = reach_(at);
-  if (process != nullptr) {
+  if (process == nullptr) {
+    // Refused at once: the client goes elsewhere.
+    scheduler_->At(scheduler_->now() + absl::Milliseconds(40), nullptr, [this, number, round] {
+      if (consumer_rounds_[static_cast<size_t>(number)] == round) Consume(number);
+    });
+    return;
+  }
+  {
     process->replica()->Submit(
         static_cast<uint16_t>(store::CommandKind::kReceive), command.Encode(),
         scheduler_->now() + kGiveUp,
@@ -191,8 +202,8 @@ void Workload::Received(int number, const absl::StatusOr<absl::string_view>& byt
     ++received_;
     received_ids_.insert(std::string(view->Property(message::kUniqueKeyProperty)));
     if (scheduler_->random().Chance(0.1)) continue;  // Comes back.
-    ack.receipts.push_back({kSimTopic, delivered.queue_id, delivered.offset,
-                            delivered.delivery_id});
+    ack.receipts.push_back(
+        {kSimTopic, delivered.queue_id, delivered.offset, delivered.delivery_id});
   }
   if (!ack.receipts.empty()) {
     Submit(store::CommandKind::kAck, ack.Encode(), [](absl::StatusOr<absl::string_view>) {});

@@ -67,6 +67,7 @@ class Workload {
   const std::function<void(const std::string&)> violation_;
   bool is_producing_ = true;
   bool is_consuming_ = true;
+  bool has_group_ = false;
   bool is_set_up_ = false;
   int producer_count_ = 0;
   int consumer_count_ = 0;
