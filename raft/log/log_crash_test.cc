@@ -179,7 +179,7 @@ class Machine {
     leftover_.clear();
     has_open_group_ = false;
     group_begin_ = std::min(group_begin_, count);
-    marked_ = std::min(marked_, count);
+    marked_ = count;  // Recovery marks what it has made durable.
     truncating_to_.reset();
   }
 

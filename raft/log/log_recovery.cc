@@ -102,6 +102,9 @@ absl::StatusOr<OpenedLog> Recovery::Run() {
     TOTORA_RETURN_IF_ERROR(fs_->Remove(Path(kPreparedName)));
   }
   TOTORA_RETURN_IF_ERROR(fs_->SyncDirectory(options_.directory));
+  // All of it is durable now, and from here on that is known.
+  const std::string mark = EncodeClosingMark(PointBehind(log_.last));
+  if (mark != log_.closing->payload()) TOTORA_RETURN_IF_ERROR(log_.closing->Write(mark));
   return std::move(log_);
 }
 
