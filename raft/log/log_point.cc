@@ -41,20 +41,24 @@ absl::StatusOr<LogPoint> DecodeClosingMark(absl::string_view payload) {
   return point;
 }
 
-std::string EncodeTruncation(const std::optional<LogPoint>& keep) {
+std::string EncodeTruncation(const std::optional<Truncation>& truncation) {
+  const Truncation content = truncation.value_or(Truncation());
   std::string payload;
-  AppendU8(&payload, keep.has_value() ? 1 : 0);
-  AppendPoint(&payload, keep.value_or(LogPoint()));
+  AppendU8(&payload, truncation.has_value() ? 1 : 0);
+  AppendPoint(&payload, content.keep);
+  AppendU64(&payload, content.old_end.value());
   return payload;
 }
 
-absl::StatusOr<std::optional<LogPoint>> DecodeTruncation(absl::string_view payload) {
+absl::StatusOr<std::optional<Truncation>> DecodeTruncation(absl::string_view payload) {
   Reader reader(payload);
   const uint8_t state = reader.U8();
-  const LogPoint point = ReadPoint(&reader);
+  Truncation truncation;
+  truncation.keep = ReadPoint(&reader);
+  truncation.old_end = BytePosition(reader.U64());
   if (!reader.done() || state > 1) return absl::DataLossError("truncation intent makes no sense");
-  if (state == 0) return std::optional<LogPoint>();
-  return std::optional<LogPoint>(point);
+  if (state == 0) return std::optional<Truncation>();
+  return std::optional<Truncation>(truncation);
 }
 
 }  // namespace totora::raft

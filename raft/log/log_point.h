@@ -34,9 +34,16 @@ absl::StatusOr<LogPoint> DecodeClosingMark(absl::string_view payload);
 
 inline constexpr absl::string_view kTruncationMagic = "TtTI";
 inline constexpr char kTruncationName[] = "truncation";
+struct Truncation {
+  LogPoint keep;
+  // Where the log ended before: up to here the kept segment may hold bytes.
+  BytePosition old_end;
+
+  friend bool operator==(const Truncation&, const Truncation&) = default;
+};
 // Empty: no truncation is under way.
-std::string EncodeTruncation(const std::optional<LogPoint>& keep);
-absl::StatusOr<std::optional<LogPoint>> DecodeTruncation(absl::string_view payload);
+std::string EncodeTruncation(const std::optional<Truncation>& truncation);
+absl::StatusOr<std::optional<Truncation>> DecodeTruncation(absl::string_view payload);
 
 }  // namespace totora::raft
 

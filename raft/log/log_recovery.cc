@@ -51,6 +51,7 @@ class Recovery {
  private:
   absl::Status OpenSlots(bool has_segments);
   absl::Status FinishTruncation();
+  absl::Status Truncate(const Truncation& truncation);
   absl::Status OpenSegments();
   absl::Status ScanAll();
   // Reads frames from the segment until one is not good.
@@ -94,13 +95,16 @@ absl::StatusOr<OpenedLog> Recovery::Run() {
   TOTORA_RETURN_IF_ERROR(ScanAll());
   TOTORA_RETURN_IF_ERROR(Judge());
   // From here on files change.
-  TOTORA_RETURN_IF_ERROR(Cut());
   TOTORA_RETURN_IF_ERROR(RewriteUnproven());
+  TOTORA_RETURN_IF_ERROR(Cut());
   if (fs_->Exists(Path(kRollingName))) TOTORA_RETURN_IF_ERROR(fs_->Remove(Path(kRollingName)));
   if (!options_.prepare_segments && fs_->Exists(Path(kPreparedName))) {
     TOTORA_RETURN_IF_ERROR(fs_->Remove(Path(kPreparedName)));
   }
   TOTORA_RETURN_IF_ERROR(fs_->SyncDirectory(options_.directory));
+  // All of it is durable now, and from here on that is known.
+  const std::string mark = EncodeClosingMark(PointBehind(log_.last));
+  if (mark != log_.closing->payload()) TOTORA_RETURN_IF_ERROR(log_.closing->Write(mark));
   return std::move(log_);
 }
 
@@ -131,16 +135,24 @@ absl::Status Recovery::OpenSlots(bool has_segments) {
 }
 
 absl::Status Recovery::FinishTruncation() {
-  TOTORA_ASSIGN_OR_RETURN(const std::optional<LogPoint> keep,
+  TOTORA_ASSIGN_OR_RETURN(const std::optional<Truncation> truncation,
                           DecodeTruncation(log_.truncation->payload()));
-  if (keep) {
-    // Once more: a failed sync may have left the intent in the cache alone.
-    TOTORA_RETURN_IF_ERROR(log_.truncation->Write(EncodeTruncation(keep)));
-    TOTORA_RETURN_IF_ERROR(CarryOutTruncation(fs_, options_.directory, *keep, std::nullopt,
-                                              log_.closing.get(), log_.truncation.get()));
+  if (truncation) {
+    TOTORA_RETURN_IF_ERROR(Truncate(*truncation));
+  } else {
+    // Also if there is none: a failed sync may have left that in the cache
+    // alone, and an intent that comes back would cut what is written from now on.
+    TOTORA_RETURN_IF_ERROR(log_.truncation->WriteBoth(EncodeTruncation(std::nullopt)));
   }
   TOTORA_ASSIGN_OR_RETURN(mark_, DecodeClosingMark(log_.closing->payload()));
   return absl::OkStatus();
+}
+
+absl::Status Recovery::Truncate(const Truncation& truncation) {
+  // Written also if it was read: it must be on the disk before anything changes.
+  TOTORA_RETURN_IF_ERROR(log_.truncation->Write(EncodeTruncation(truncation)));
+  return CarryOutTruncation(fs_, options_.directory, truncation, log_.closing.get(),
+                            log_.truncation.get());
 }
 
 absl::Status Recovery::OpenSegments() {
@@ -331,33 +343,13 @@ void Recovery::WeighCandidate(const Segment& segment, uint64_t offset, absl::str
   if (group) proven_below_ = std::max(proven_below_, *group);
 }
 
-absl::Status Recovery::Cut() {
-  std::vector<std::shared_ptr<Segment>>& segments = log_.segments;
-  if (segments.empty()) return absl::OkStatus();
-  const size_t at = break_.segment;
-  while (segments.size() > at + 1) {
-    const uint64_t used = used_end_[segments.size() - 1];
-    log_.cut_bytes += used - std::min<uint64_t>(used, kSegmentHeaderBytes);
-    TOTORA_RETURN_IF_ERROR(fs_->Remove(segments.back()->path));
-    segments.pop_back();
-  }
-  log_.cut_bytes += used_end_[at] - break_.offset;
-  if (segments[at]->is_empty()) {
-    TOTORA_RETURN_IF_ERROR(fs_->Remove(segments[at]->path));
-    segments.pop_back();
-  } else if (used_end_[at] > break_.offset) {
-    TOTORA_RETURN_IF_ERROR(ZeroRange(segments[at]->file.get(), break_.offset, used_end_[at]));
-    TOTORA_RETURN_IF_ERROR(segments[at]->file->Sync());
-  }
-  return fs_->SyncDirectory(options_.directory);
-}
-
 // Which frames are good is known from the page cache; that the disk has them is
 // known only of those that somebody proves.
 absl::Status Recovery::RewriteUnproven() {
   if (log_.segments.empty() || mark_.index >= log_.last.index) return absl::OkStatus();
   for (size_t i = group_segment_; i < log_.segments.size(); ++i) {
     Segment* const segment = log_.segments[i].get();
+    if (segment->is_empty()) break;
     const uint64_t from = i == group_segment_ ? group_offset_ : kSegmentHeaderBytes;
     TOTORA_RETURN_IF_ERROR(Rewrite(segment, from, segment->OffsetOf(segment->end)));
   }
@@ -377,6 +369,29 @@ absl::Status Recovery::Rewrite(Segment* segment, uint64_t from, uint64_t to) {
     from += got;
   }
   return segment->file->Sync();
+}
+
+// A torn end goes like any truncated one, behind an intent: if a sync fails on
+// the way, the next start finishes it, whatever the page cache shows then.
+absl::Status Recovery::Cut() {
+  std::vector<std::shared_ptr<Segment>>& segments = log_.segments;
+  if (segments.empty()) return absl::OkStatus();
+  const size_t at = break_.segment;
+  const bool is_clean =
+      at + 1 == segments.size() && !segments[at]->is_empty() && used_end_[at] == break_.offset;
+  if (is_clean) return absl::OkStatus();
+  log_.cut_bytes = used_end_[at] - break_.offset;
+  for (size_t i = at + 1; i < segments.size(); ++i) {
+    log_.cut_bytes += used_end_[i] - std::min<uint64_t>(used_end_[i], kSegmentHeaderBytes);
+  }
+  Truncation truncation;
+  truncation.keep = PointBehind(log_.last);
+  truncation.old_end = truncation.keep.end;
+  if (!segments[at]->is_empty()) {
+    truncation.old_end = truncation.old_end.Next(used_end_[at] - break_.offset);
+  }
+  while (!segments.empty() && segments.back()->is_empty()) segments.pop_back();
+  return Truncate(truncation);
 }
 
 }  // namespace

@@ -32,12 +32,11 @@ struct OpenedLog {
 // Errors: those of OpenLog.
 absl::StatusOr<OpenedLog> RecoverLog(FileSystem* fs, const LogOptions& options);
 
-// Everything behind `keep` goes from the files in `directory`, durably, and the
-// intent, which has been written and synced, goes last. `used_end` is the file
-// offset behind which the kept segment has only zeros, if the caller knows it.
-absl::Status CarryOutTruncation(FileSystem* fs, const std::string& directory, const LogPoint& keep,
-                                std::optional<uint64_t> used_end, SlotPair* closing,
-                                SlotPair* truncation);
+// Everything behind `truncation.keep` goes from the files in `directory`,
+// durably, and the intent, which has been written and synced, goes last.
+// REQUIRES: what is kept is durable.
+absl::Status CarryOutTruncation(FileSystem* fs, const std::string& directory,
+                                const Truncation& truncation, SlotPair* closing, SlotPair* intent);
 
 }  // namespace totora::raft
 

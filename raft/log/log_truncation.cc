@@ -1,6 +1,6 @@
 // The half of a truncation that comes after its intent; recovery repeats it.
 #include <algorithm>
-#include <cstring>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
@@ -10,19 +10,22 @@
 namespace totora::raft {
 namespace {
 
-// Zeroes what behind `keep` is left in the segment that holds its end.
-absl::Status ZeroBehind(FileSystem* fs, const std::string& path, const LogPoint& keep,
-                        std::optional<uint64_t> used_end) {
+// Zeroes what is left behind the end in the segment that holds it.
+absl::Status ZeroBehind(FileSystem* fs, const std::string& path, const Truncation& truncation) {
   TOTORA_ASSIGN_OR_RETURN(std::unique_ptr<File> file, fs->Open(path, OpenMode::kWrite));
   uint32_t key = 0;
   TOTORA_ASSIGN_OR_RETURN(const SegmentHeader header, ReadSegmentHeader(*file, path, &key));
-  if (keep.end < header.first_start) {
-    return absl::DataLossError(absl::StrCat("truncation intent names position ", keep.end.value(),
+  const BytePosition end = truncation.keep.end;
+  if (end < header.first_start) {
+    return absl::DataLossError(absl::StrCat("truncation intent names position ", end.value(),
                                             ", which lies before ", path));
   }
-  const uint64_t from = kSegmentHeaderBytes + (keep.end.value() - header.first_start.value());
-  TOTORA_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  TOTORA_RETURN_IF_ERROR(ZeroRange(file.get(), from, std::min(size, used_end.value_or(size))));
+  const uint64_t from = kSegmentHeaderBytes + (end.value() - header.first_start.value());
+  TOTORA_ASSIGN_OR_RETURN(uint64_t to, file->Size());
+  if (truncation.old_end >= end) {
+    to = std::min(to, from + (truncation.old_end.value() - end.value()));
+  }
+  TOTORA_RETURN_IF_ERROR(ZeroRange(file.get(), from, to));
   return file->Sync();
 }
 
@@ -31,23 +34,17 @@ absl::Status ZeroBehind(FileSystem* fs, const std::string& path, const LogPoint&
 absl::Status ZeroRange(File* file, uint64_t from, uint64_t to) {
   constexpr uint64_t kChunk = 1 << 20;
   static const std::string zeros(kChunk, '\0');
-  std::string bytes(std::min(kChunk, to > from ? to - from : 0), '\0');
   while (from < to) {
-    const size_t size = std::min<uint64_t>(bytes.size(), to - from);
-    TOTORA_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(from, size, bytes.data()));
-    if (got == 0) break;
-    // What is zero already stays as it is: most of a prepared segment.
-    if (std::memcmp(bytes.data(), zeros.data(), got) != 0) {
-      TOTORA_RETURN_IF_ERROR(file->WriteAt(from, {absl::string_view(zeros).substr(0, got)}));
-    }
-    from += got;
+    const uint64_t size = std::min(kChunk, to - from);
+    TOTORA_RETURN_IF_ERROR(file->WriteAt(from, {absl::string_view(zeros).substr(0, size)}));
+    from += size;
   }
   return absl::OkStatus();
 }
 
-absl::Status CarryOutTruncation(FileSystem* fs, const std::string& directory, const LogPoint& keep,
-                                std::optional<uint64_t> used_end, SlotPair* closing,
-                                SlotPair* truncation) {
+absl::Status CarryOutTruncation(FileSystem* fs, const std::string& directory,
+                                const Truncation& truncation, SlotPair* closing, SlotPair* intent) {
+  const LogPoint& keep = truncation.keep;
   TOTORA_ASSIGN_OR_RETURN(const std::vector<LogIndex> segments, ListSegments(fs, directory));
   std::optional<LogIndex> kept;
   for (LogIndex first : segments) {
@@ -58,14 +55,14 @@ absl::Status CarryOutTruncation(FileSystem* fs, const std::string& directory, co
     TOTORA_RETURN_IF_ERROR(fs->Remove(SegmentPath(directory, first)));
   }
   if (kept) {
-    TOTORA_RETURN_IF_ERROR(ZeroBehind(fs, SegmentPath(directory, *kept), keep, used_end));
+    TOTORA_RETURN_IF_ERROR(ZeroBehind(fs, SegmentPath(directory, *kept), truncation));
   } else if (keep.index.value() != 0) {
     return absl::DataLossError(absl::StrCat("truncation intent keeps frame ", keep.index.value(),
                                             ", but no segment in ", directory, " has it"));
   }
   TOTORA_RETURN_IF_ERROR(fs->SyncDirectory(directory));
   TOTORA_RETURN_IF_ERROR(closing->WriteBoth(EncodeClosingMark(keep)));
-  return truncation->WriteBoth(EncodeTruncation(std::nullopt));
+  return intent->WriteBoth(EncodeTruncation(std::nullopt));
 }
 
 }  // namespace totora::raft

@@ -84,6 +84,7 @@ struct Segment {
 
   // The log thread's.
   uint64_t file_bytes;
+  uint64_t written_end = 0;  // Offset behind the last byte that was ever written, kept or not.
 };
 
 }  // namespace totora::raft

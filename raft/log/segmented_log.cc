@@ -123,7 +123,10 @@ absl::Status SegmentedLog::WriteRun(absl::Span<const Frame> frames, LogIndex gro
     parts.emplace_back(head, kFrameHeaderBytes);
     parts.push_back(frame.body.view());
   }
-  return run.segment->file->WriteAt(run.offset, parts);
+  Segment& segment = *run.segment;
+  segment.written_end =
+      std::max(segment.written_end, segment.OffsetOf(frames[run.end - 1].header.end()));
+  return segment.file->WriteAt(run.offset, parts);
 }
 
 absl::StatusOr<SegmentedLog::SegmentPtr> SegmentedLog::CreateSegment(const FrameHeader& first,
@@ -173,13 +176,15 @@ absl::Status SegmentedLog::Undo(const std::vector<Run>& runs, const absl::Status
     } else {
       // What may be left on disk if the power goes now claims no later group than
       // this one, so it never looks like proof.
-      const absl::StatusOr<uint64_t> size = run->segment->file->Size();
+      Segment& segment = *run->segment;
+      const absl::StatusOr<uint64_t> size = segment.file->Size();
       undone = size.status();
-      if (size.ok() && *size > run->file_bytes) {
-        undone = run->segment->file->Truncate(run->file_bytes);
+      if (size.ok() && *size > run->file_bytes) undone = segment.file->Truncate(run->file_bytes);
+      if (undone.ok()) {
+        undone = ZeroRange(segment.file.get(), run->offset,
+                           std::min(run->file_bytes, segment.written_end));
       }
-      if (undone.ok()) undone = ZeroRange(run->segment->file.get(), run->offset, run->file_bytes);
-      run->segment->file_bytes = run->file_bytes;
+      segment.file_bytes = run->file_bytes;
     }
     if (!undone.ok()) return Poison(undone);
   }
@@ -221,6 +226,17 @@ absl::Status SegmentedLog::Sync() {
   return absl::OkStatus();
 }
 
+BytePosition SegmentedLog::OldEnd(LogIndex last_kept) const {
+  MutexLock lock(&mu_);
+  for (auto it = segments_.rbegin(); it != segments_.rend(); ++it) {
+    const Segment& segment = **it;
+    if (segment.header.first_index > last_kept) continue;
+    const uint64_t used = std::max(segment.written_end, segment.OffsetOf(segment.end));
+    return segment.header.first_start.Next(used - kSegmentHeaderBytes);
+  }
+  return BytePosition(0);
+}
+
 absl::Status SegmentedLog::TruncateAfter(LogIndex last_kept) {
   TOTORA_RETURN_IF_ERROR(failure_);
   const LogIndex last_index = last().index;
@@ -236,11 +252,10 @@ absl::Status SegmentedLog::TruncateAfter(LogIndex last_kept) {
     TOTORA_ASSIGN_OR_RETURN(const std::vector<Frame> frames, ReadFrames(last_kept, last_kept, 0));
     kept = frames.front().header;
   }
-  const LogPoint point = PointBehind(kept);
-  const absl::Status intended = truncation_->Write(EncodeTruncation(point));
+  const Truncation truncation = {PointBehind(kept), OldEnd(last_kept)};
+  const absl::Status intended = truncation_->Write(EncodeTruncation(truncation));
   if (absl::IsResourceExhausted(intended)) return intended;  // Nothing has happened yet.
   if (!intended.ok()) return Poison(intended);
-  uint64_t used_end = 0;
   {
     MutexLock lock(&mu_);
     while (!segments_.empty() && segments_.back()->header.first_index > last_kept) {
@@ -248,17 +263,16 @@ absl::Status SegmentedLog::TruncateAfter(LogIndex last_kept) {
     }
     if (!segments_.empty()) {
       Segment& segment = *segments_.back();
-      used_end = segment.OffsetOf(segment.end);
       segment.index.TruncateAfter(last_kept);
-      segment.end = point.end;
+      segment.end = truncation.keep.end;
       segment.last = last_kept;
     }
     cache_.TruncateAfter(last_kept);
     last_ = kept;
     ++epoch_;
   }
-  const absl::Status done = CarryOutTruncation(fs_, options_.directory, point, used_end,
-                                               closing_.get(), truncation_.get());
+  const absl::Status done =
+      CarryOutTruncation(fs_, options_.directory, truncation, closing_.get(), truncation_.get());
   if (!done.ok()) return Poison(done);
   synced_ = kept;
   return absl::OkStatus();

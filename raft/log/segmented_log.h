@@ -98,6 +98,8 @@ class SegmentedLog : public LogStore {
   absl::Status Undo(const std::vector<Run>& runs, const absl::Status& why);
   void Publish(absl::Span<const Frame> frames, const std::vector<Run>& runs)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // Behind this, the segment that has `last_kept` was never written.
+  BytePosition OldEnd(LogIndex last_kept) const ABSL_LOCKS_EXCLUDED(mu_);
   // Marks the log as failed for ever.
   absl::Status Poison(const absl::Status& status);
 
