@@ -48,7 +48,8 @@ struct Report {
 
 // Everything here runs between fork and exec of a process that may have other
 // threads: system calls only, nothing that allocates.
-[[noreturn]] void Become(char* const* arguments, const char* output_file, int report_fd) {
+[[noreturn]] void Become(char* const* arguments, const char* output_file, int report_fd,
+                         int go_fd) {
   setsid();
   // A second fork: the process is nobody's child, so nobody need reap it.
   const pid_t pid = fork();
@@ -73,6 +74,9 @@ struct Report {
   signal(SIGPIPE, SIG_DFL);
   signal(SIGINT, SIG_DFL);
   (void)!write(report_fd, &report, sizeof(report));
+  // Not before our start time was read: a short life could be over by then.
+  char go;
+  (void)!read(go_fd, &go, 1);
   execv(arguments[0], arguments);
   report.error = errno;
   (void)!write(report_fd, &report, sizeof(report));
@@ -99,33 +103,49 @@ absl::StatusOr<ProcessId> StartDetached(const std::vector<std::string>& argument
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   int fds[2];
+  int go[2];
   if (pipe2(fds, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
-  const pid_t child = fork();
-  if (child < 0) {
-    const absl::Status status = ErrnoStatus(errno, "fork");
+  if (pipe2(go, O_CLOEXEC) != 0) {
+    const absl::Status status = ErrnoStatus(errno, "pipe");
     close(fds[0]);
     close(fds[1]);
     return status;
   }
-  if (child == 0) Become(argv.data(), output_file.c_str(), fds[1]);
+  const pid_t child = fork();
+  if (child < 0) {
+    const absl::Status status = ErrnoStatus(errno, "fork");
+    for (const int fd : {fds[0], fds[1], go[0], go[1]}) close(fd);
+    return status;
+  }
+  if (child == 0) {
+    close(go[1]);
+    Become(argv.data(), output_file.c_str(), fds[1], go[0]);
+  }
   close(fds[1]);
+  close(go[0]);
   waitpid(child, nullptr, 0);
   // The first report names the process; a second one says why exec failed.
   ProcessId process;
   int error = 0;
   Report report;
+  bool has_stat = false;
+  if (read(fds[0], &report, sizeof(report)) == static_cast<ssize_t>(sizeof(report))) {
+    process.pid = report.pid;
+    error = report.error;
+    Stat stat;
+    has_stat = report.pid > 0 && ReadStat(report.pid, &stat);
+    process.start_ticks = stat.start_ticks;
+  }
+  close(go[1]);  // Go.
   while (read(fds[0], &report, sizeof(report)) == static_cast<ssize_t>(sizeof(report))) {
     process.pid = report.pid;
     error = report.error;
   }
   close(fds[0]);
   if (error != 0) return ErrnoStatus(error, absl::StrCat("start ", arguments[0]));
-  Stat stat;
-  if (process.pid == 0 || !ReadStat(process.pid, &stat)) {
-    return absl::UnavailableError(
-        absl::StrCat(arguments[0], " ended at once; see ", output_file));
+  if (!has_stat) {
+    return absl::InternalError(absl::StrCat(arguments[0], " could not be started"));
   }
-  process.start_ticks = stat.start_ticks;
   return process;
 }
 
