@@ -78,6 +78,10 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(const ClusterO
   return cluster;
 }
 
+std::string LocalCluster::DataDirectory(const std::string& cluster_directory, int id) {
+  return absl::StrCat(cluster_directory, "/broker-", id, "/data");
+}
+
 LocalCluster::~LocalCluster() {
   const absl::Status status = Stop();
   if (status.ok()) return;

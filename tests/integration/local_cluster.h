@@ -52,6 +52,9 @@ class LocalCluster {
   // Starts everything and waits until it serves.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const ClusterOptions& options);
 
+  // Where `totora local` puts a broker's data below the cluster's directory.
+  static std::string DataDirectory(const std::string& cluster_directory, int id);
+
   // Stops every process that it knows of.
   ~LocalCluster();
 
