@@ -43,7 +43,7 @@ ConsumeOptions CrashRun::Consuming() const {
 }
 
 absl::Status CrashRun::Prepare() {
-  TOTORA_ASSIGN_OR_RETURN(cluster_, LocalCluster::Start(options_.cluster));
+  TOTORA_ASSIGN_OR_RETURN(cluster_, options_.start(options_.cluster));
   TOTORA_RETURN_IF_ERROR(cluster_->WaitUntilWhole(kWholeTimeout));
   TOTORA_RETURN_IF_ERROR(cluster_->CreateTopic(topic_, kQueues));
   if (!options_.consumes) return absl::OkStatus();

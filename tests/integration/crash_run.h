@@ -17,7 +17,7 @@
 #include "tests/integration/kill_probe.h"
 #include "tests/integration/ledger.h"
 #include "tests/integration/load.h"
-#include "tests/integration/local_cluster.h"
+#include "tests/integration/cluster.h"
 
 namespace totora::integration {
 
@@ -30,6 +30,8 @@ struct CrashOptions {
   // How long a send may stay unanswered at the end.
   absl::Duration patience = absl::Seconds(30);
   bool consumes = true;  // At the end, everything.
+  // LocalCluster::Start or ManualCluster::Start.
+  std::function<absl::StatusOr<std::unique_ptr<Cluster>>(const ClusterOptions&)> start;
 };
 
 struct Blow {
@@ -41,8 +43,8 @@ struct Blow {
 // Thread safety: none.
 class CrashRun {
  public:
-  using Strike = std::function<absl::StatusOr<KillTimes>(LocalCluster*, const std::vector<int>&)>;
-  using Revive = std::function<absl::Status(LocalCluster*, const std::vector<int>&)>;
+  using Strike = std::function<absl::StatusOr<KillTimes>(Cluster*, const std::vector<int>&)>;
+  using Revive = std::function<absl::Status(Cluster*, const std::vector<int>&)>;
 
   CrashRun(const CrashOptions& options, Strike strike, Revive revive)
       : options_(options), strike_(std::move(strike)), revive_(std::move(revive)) {}
@@ -57,7 +59,7 @@ class CrashRun {
   // Ends the load and judges what there is. Run does it by itself.
   absl::Status Check();
 
-  LocalCluster* cluster() { return cluster_.get(); }
+  Cluster* cluster() { return cluster_.get(); }
   const Load& load() const { return *load_; }
   const Verdict& verdict() const { return verdict_; }
   const std::vector<Blow>& blows() const { return blows_; }
@@ -73,7 +75,7 @@ class CrashRun {
   const Strike strike_;
   const Revive revive_;
   const std::string topic_ = "crash-test";
-  std::unique_ptr<LocalCluster> cluster_;  // Outlives the load.
+  std::unique_ptr<Cluster> cluster_;  // Outlives the load.
   std::unique_ptr<Load> load_;
   std::vector<Blow> blows_;
   Verdict verdict_;

@@ -37,7 +37,7 @@ absl::Duration WatchReset(int fd, absl::Duration begin, absl::Duration patience)
   return absl::InfiniteDuration();
 }
 
-absl::Duration WatchElection(const LocalCluster& cluster, const std::vector<int>& survivors,
+absl::Duration WatchElection(const Cluster& cluster, const std::vector<int>& survivors,
                              uint64_t old_term, absl::Duration begin, absl::Duration patience) {
   while (SteadyNow() - begin < patience) {
     for (const int id : survivors) {
@@ -72,7 +72,7 @@ absl::StatusOr<int> ConnectTcp(const std::string& address) {
   return fd;
 }
 
-absl::StatusOr<KillTimes> KillAndWatch(LocalCluster* cluster, const std::vector<int>& victims,
+absl::StatusOr<KillTimes> KillAndWatch(Cluster* cluster, const std::vector<int>& victims,
                                        bool with_reset, bool with_election,
                                        absl::Duration patience) {
   std::vector<int> survivors;

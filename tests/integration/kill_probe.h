@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "tests/integration/local_cluster.h"
+#include "tests/integration/cluster.h"
 
 namespace totora::integration {
 
@@ -25,7 +25,7 @@ struct KillTimes {
 // connection to the first victim's own address is opened before and watched.
 // With `with_election` the other brokers are asked every two milliseconds
 // whether they lead in a newer term; the answer is late by that and by the call.
-absl::StatusOr<KillTimes> KillAndWatch(LocalCluster* cluster, const std::vector<int>& victims,
+absl::StatusOr<KillTimes> KillAndWatch(Cluster* cluster, const std::vector<int>& victims,
                                        bool with_reset, bool with_election,
                                        absl::Duration patience);
 

@@ -20,6 +20,8 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "tests/integration/crash_run.h"
+#include "tests/integration/local_cluster.h"
+#include "tests/integration/manual_cluster.h"
 
 namespace totora::integration {
 namespace {
@@ -78,6 +80,7 @@ int Main(int argc, char** argv) {
   std::string go_file;
   int pace_us = 5000;
   bool is_direct = false;
+  bool is_manual = false;
   CLI::App app("kill -9 of real brokers under load");
   app.add_option("--totora", options.cluster.totora, "the program")->required();
   app.add_option("--dir", options.cluster.directory, "of the cluster; default: a new one");
@@ -91,7 +94,9 @@ int Main(int argc, char** argv) {
   app.add_option("--wait-for", go_file, "a file whose appearance starts the load");
   app.add_flag("--measured", options.plan.is_measured, "kill leaders only, measure each kill");
   app.add_flag("--direct", is_direct, "no group address: routes name the leader's own");
+  app.add_flag("--manual", is_manual, "start the processes by hand, not by `totora local`");
   CLI11_PARSE(app, argc, argv);
+  options.start = is_manual ? ManualCluster::Start : LocalCluster::Start;
   options.pace = absl::Microseconds(pace_us);
   options.cluster.has_group_address = !is_direct;
 
@@ -113,12 +118,12 @@ int Main(int argc, char** argv) {
   {
     CrashRun run(
         options,
-        [is_measured](LocalCluster* cluster, const std::vector<int>& victims) {
+        [is_measured](Cluster* cluster, const std::vector<int>& victims) {
           // Only a measured kill waits for the election: the others restart at any moment.
           return KillAndWatch(cluster, victims, /*with_reset=*/is_measured,
                               /*with_election=*/is_measured, kWatchTimeout);
         },
-        [](LocalCluster* cluster, const std::vector<int>& victims) {
+        [](Cluster* cluster, const std::vector<int>& victims) {
           return cluster->Restart(victims);
         });
     status = run.Prepare();

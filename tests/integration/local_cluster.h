@@ -1,104 +1,35 @@
-// A nameserver and three brokers as real processes, driven by `totora local`,
-// and looked at through the brokers' admin ports.
+// A nameserver and three brokers, started and stopped by `totora local`.
 #ifndef TOTORA_TESTS_INTEGRATION_LOCAL_CLUSTER_H_
 #define TOTORA_TESTS_INTEGRATION_LOCAL_CLUSTER_H_
 
-#include <sys/types.h>
-
-#include <cstdint>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "tests/integration/ledger.h"
+#include "tests/integration/cluster.h"
 
 namespace totora::integration {
 
-struct ClusterOptions {
-  std::string totora;     // The program.
-  std::string directory;  // Must not hold another cluster.
-  // False: routes name each leader's own address.
-  bool has_group_address = true;
-  // Laid over the environment of every process that is started.
-  std::map<std::string, std::string> environment = {};
-};
-
-struct BrokerProcess {
-  int id = 0;
-  pid_t pid = 0;  // 0: it does not run.
-  std::string address;   // Its own for clients.
-  std::string internal;  // Raft and admin.
-  std::string metrics;
-};
-
-// What a replica says of itself.
-struct ReplicaView {
-  bool is_leader = false;
-  uint64_t term = 0;
-  uint32_t leader_id = 0;
-  uint64_t commit_index = 0;
-  uint64_t applied_index = 0;
-  bool is_disk_full = false;
-};
-
-// Thread safety: none, but Look, which any thread may call after Start.
-class LocalCluster {
+class LocalCluster : public Cluster {
  public:
   // Starts everything and waits until it serves.
-  static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const ClusterOptions& options);
+  static absl::StatusOr<std::unique_ptr<Cluster>> Start(const ClusterOptions& options);
 
-  // Where `totora local` puts a broker's data below the cluster's directory.
-  static std::string DataDirectory(const std::string& cluster_directory, int id);
+  // Stops every process of the cluster.
+  ~LocalCluster() override;
 
-  // Stops every process that it knows of.
-  ~LocalCluster();
-
-  // Where clients go: the group address, or all brokers' addresses.
-  const std::string& access_point() const { return access_point_; }
-  const std::vector<BrokerProcess>& brokers() const { return brokers_; }
-  const BrokerProcess& broker(int id) const;
-
-  absl::Status CreateTopic(const std::string& topic, int queues);
-
-  // kill -9, at once for all of `ids`. Returns without waiting for the ends.
-  void Kill(const std::vector<int>& ids);
-
-  // Starts killed brokers again and learns their new pids. Does not wait until they serve.
-  absl::Status Restart(const std::vector<int>& ids);
-
-  // Asks one broker, with a short deadline.
-  absl::StatusOr<ReplicaView> Look(int id) const;
-
-  // The broker that leads, by its own words; the one with the highest term.
-  std::optional<int> Leader() const;
-
-  // Waits until all replicas follow one leader and have applied what it had
-  // committed when it was asked. Errors: DeadlineExceeded that says who lags.
-  absl::Status WaitUntilWhole(absl::Duration timeout) const;
-
-  // Every message of `topic` in one broker's log.
-  absl::StatusOr<std::vector<StoredMessage>> Scan(int id, const std::string& topic) const;
-
-  // Polite end.
-  absl::Status Stop();
+  absl::Status Restart(const std::vector<int>& ids) override;
 
  private:
-  class Stubs;
-  explicit LocalCluster(const ClusterOptions& options);
+  explicit LocalCluster(const ClusterOptions& options) : options_(options) {}
   absl::StatusOr<std::string> Local(const std::vector<std::string>& words,
                                     absl::Duration timeout) const;
   absl::Status ReadStatus();
 
   const ClusterOptions options_;
-  std::string access_point_;
-  std::vector<BrokerProcess> brokers_;
-  std::unique_ptr<Stubs> stubs_;
-  bool is_stopped_ = false;
 };
 
 }  // namespace totora::integration

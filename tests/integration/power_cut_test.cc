@@ -25,6 +25,7 @@
 #include "tests/integration/command.h"
 #include "tests/integration/crash_run.h"
 #include "tests/integration/loop_volume.h"
+#include "tests/integration/manual_cluster.h"
 
 namespace totora::integration {
 namespace {
@@ -52,7 +53,7 @@ class PowerCutTest {
       TOTORA_ASSIGN_OR_RETURN(
           volumes_[id],
           LoopVolume::Create(absl::StrCat(directory, "/volume-", id, ".ext4"),
-                             LocalCluster::DataDirectory(directory + "/cluster", id),
+                             ManualCluster::DataDirectory(directory + "/cluster", id),
                              options_.volume_mib << 20));
     }
     return absl::OkStatus();
@@ -63,10 +64,10 @@ class PowerCutTest {
     options_.crash.cluster.directory += "/cluster";
     run_ = std::make_unique<CrashRun>(
         options_.crash,
-        [this](LocalCluster* cluster, const std::vector<int>& victims) {
+        [this](Cluster* cluster, const std::vector<int>& victims) {
           return Cut(cluster, victims);
         },
-        [this](LocalCluster* cluster, const std::vector<int>& victims) {
+        [this](Cluster* cluster, const std::vector<int>& victims) {
           return Boot(cluster, victims);
         });
     TOTORA_RETURN_IF_ERROR(run_->Prepare());
@@ -74,9 +75,10 @@ class PowerCutTest {
   }
 
   const Verdict& verdict() const { return run_->verdict(); }
+  bool HasCut() const { return run_ != nullptr && !run_->blows().empty(); }
 
  private:
-  absl::StatusOr<KillTimes> Cut(LocalCluster* cluster, const std::vector<int>& victims) {
+  absl::StatusOr<KillTimes> Cut(Cluster* cluster, const std::vector<int>& victims) {
     KillTimes times;
     times.wall = absl::Now();
     times.steady = Clock::System()->SteadyNow();
@@ -87,7 +89,7 @@ class PowerCutTest {
     return times;
   }
 
-  absl::Status Boot(LocalCluster* cluster, const std::vector<int>& victims) {
+  absl::Status Boot(Cluster* cluster, const std::vector<int>& victims) {
     for (const int id : victims) {
       TOTORA_RETURN_IF_ERROR(WaitForEnd(cluster->broker(id).pid, absl::Seconds(20)));
       TOTORA_RETURN_IF_ERROR(volumes_[id]->MountAgain());
@@ -126,6 +128,7 @@ int WithoutSync(Options options) {
   options.crash.acknowledgements = 0;
   options.crash.patience = absl::Seconds(2);
   options.crash.consumes = false;
+  int refusals = 0;
   for (int attempt = 1; attempt <= kTriesWithoutSync; ++attempt) {
     options.crash.cluster.directory = absl::StrCat(directory, "/try-", attempt);
     std::filesystem::create_directories(options.crash.cluster.directory);
@@ -138,6 +141,11 @@ int WithoutSync(Options options) {
       std::printf("PASSED: the loss was noticed\n");
       return 0;
     }
+    if (test.HasCut() && !status.ok()) refusals += 1;
+  }
+  if (refusals == kTriesWithoutSync) {
+    std::printf("PASSED: no cluster came back\n");
+    return 0;
   }
   std::printf("FAILED: syncs were lies and nothing was found missing\n");
   return 1;
@@ -146,6 +154,7 @@ int WithoutSync(Options options) {
 int Main(int argc, char** argv) {
   Options options;
   CrashOptions& crash = options.crash;
+  crash.start = ManualCluster::Start;
   crash.plan = {.seed = std::random_device()(), .kills = 20, .all_kills = 5};
   crash.acknowledgements = 20'000;
   CLI::App app("power cuts under load");
