@@ -22,7 +22,7 @@ namespace totora::integration {
 struct ClusterOptions {
   std::string totora;     // The program; totora-broker and totora-namesrv are beside it.
   std::string directory;  // Must not hold another cluster.
-  // False: routes name each leader's own address.
+  // False: routes name each leader's own address (ManualCluster only).
   bool has_group_address = true;
   // Laid over the environment of every process that is started.
   std::map<std::string, std::string> environment = {};

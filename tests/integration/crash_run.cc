@@ -21,6 +21,9 @@ namespace {
 constexpr absl::Duration kWholeTimeout = absl::Seconds(60);
 constexpr absl::Duration kStallTimeout = absl::Seconds(60);
 constexpr int kQueues = 8;
+// For other clients that send meanwhile (tools/report): their messages are in
+// nobody's books here.
+constexpr char kBystanderTopic[] = "bystander";
 
 double Milliseconds(absl::Duration duration) {
   return duration == absl::InfiniteDuration() ? -1 : absl::ToDoubleMilliseconds(duration);
@@ -46,6 +49,7 @@ absl::Status CrashRun::Prepare() {
   TOTORA_ASSIGN_OR_RETURN(cluster_, options_.start(options_.cluster));
   TOTORA_RETURN_IF_ERROR(cluster_->WaitUntilWhole(kWholeTimeout));
   TOTORA_RETURN_IF_ERROR(cluster_->CreateTopic(topic_, kQueues));
+  TOTORA_RETURN_IF_ERROR(cluster_->CreateTopic(kBystanderTopic, kQueues));
   if (!options_.consumes) return absl::OkStatus();
   return Annotate(Introduce(Consuming()), "the consumer's first receive");
 }

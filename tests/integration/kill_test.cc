@@ -93,10 +93,10 @@ int Main(int argc, char** argv) {
   app.add_option("--json", json, "gets the access point first, the measurements at the end");
   app.add_option("--wait-for", go_file, "a file whose appearance starts the load");
   app.add_flag("--measured", options.plan.is_measured, "kill leaders only, measure each kill");
-  app.add_flag("--direct", is_direct, "no group address: routes name the leader's own");
+  app.add_flag("--direct", is_direct, "no group address: routes name the leader's; implies --manual");
   app.add_flag("--manual", is_manual, "start the processes by hand, not by `totora local`");
   CLI11_PARSE(app, argc, argv);
-  options.start = is_manual ? ManualCluster::Start : LocalCluster::Start;
+  options.start = is_manual || is_direct ? ManualCluster::Start : LocalCluster::Start;
   options.pace = absl::Microseconds(pace_us);
   options.cluster.has_group_address = !is_direct;
 

@@ -28,9 +28,8 @@ std::string TextOf(const Json& object, const char* name) {
 
 absl::StatusOr<std::unique_ptr<Cluster>> LocalCluster::Start(const ClusterOptions& options) {
   std::unique_ptr<LocalCluster> cluster(new LocalCluster(options));
-  std::vector<std::string> words = {"start", "--brokers", "3"};
-  if (!options.has_group_address) words.push_back("--no-group-address");
-  TOTORA_ASSIGN_OR_RETURN(std::string answer, cluster->Local(words, kStartTimeout));
+  
+  TOTORA_ASSIGN_OR_RETURN(std::string answer, cluster->Local({"start", "--brokers", "3"}, kStartTimeout));
   TOTORA_RETURN_IF_ERROR(cluster->ReadStatus());
   if (cluster->brokers().size() != 3) {
     return absl::InternalError(absl::StrCat("`totora local start` says: ", answer));
@@ -68,7 +67,7 @@ absl::Status LocalCluster::ReadStatus() {
     BrokerProcess broker;
     broker.id = item.value("id", 0);
     if (item.contains("pid") && item["pid"].is_number()) broker.pid = item["pid"].get<pid_t>();
-    broker.address = TextOf(item, "address");
+    broker.address = TextOf(item, "public");
     broker.internal = TextOf(item, "internal");
     broker.metrics = TextOf(item, "metrics");
     if (broker.id == 0 || broker.internal.empty()) {
@@ -76,7 +75,7 @@ absl::Status LocalCluster::ReadStatus() {
     }
     brokers.push_back(std::move(broker));
   }
-  SetBrokers(std::move(brokers), options_.has_group_address ? TextOf(status, "group_address") : "");
+  SetBrokers(std::move(brokers), TextOf(status, "group_address"));
   return absl::OkStatus();
 }
 
