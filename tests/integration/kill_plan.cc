@@ -36,7 +36,7 @@ std::vector<KillStep> MakeKillPlan(const KillPlanOptions& options) {
   if (plan.size() > 1) std::shuffle(plan.begin() + 1, plan.end(), random);
   for (KillStep& step : plan) {
     step.choice = static_cast<uint32_t>(random());
-    step.load_before = pick_ms(150, 1000);
+    step.load_before = options.load_at_least + pick_ms(150, 1000);
     step.down = options.is_measured ? pick_ms(1200, 1500) : pick_ms(0, 1500);
   }
   return plan;

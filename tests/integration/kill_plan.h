@@ -27,6 +27,8 @@ struct KillPlanOptions {
   // Kills the leader or all, and leaves it down for at least a second, so that
   // what is measured after the kill is not disturbed by the restart.
   bool is_measured = false;
+  // Every kill comes at least so long after the cluster was whole.
+  absl::Duration load_at_least;
 };
 
 // Every plan with room for it kills a follower too, and its first kill is the leader's.

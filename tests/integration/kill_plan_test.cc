@@ -13,7 +13,7 @@ int64_t Count(const std::vector<KillStep>& plan, Victim victim) {
 }
 
 TEST(KillPlan, HasAsManyKillsOfAllAsAskedAndFollowersToo) {
-  const std::vector<KillStep> plan = MakeKillPlan({.seed = 3, .kills = 50, .all_kills = 10});
+  const std::vector<KillStep> plan = MakeKillPlan({.seed = 3, .kills = 50, .all_kills = 10, .load_at_least = {}});
 
   EXPECT_EQ(plan.size(), 50u);
   EXPECT_EQ(Count(plan, Victim::kAll), 10);
@@ -25,7 +25,7 @@ TEST(KillPlan, HasAsManyKillsOfAllAsAskedAndFollowersToo) {
 TEST(KillPlan, IsTheSameForTheSameSeedAndAnotherForAnother) {
   const auto victims = [](uint64_t seed) {
     std::vector<int64_t> result;
-    for (const KillStep& step : MakeKillPlan({.seed = seed, .kills = 50, .all_kills = 10})) {
+    for (const KillStep& step : MakeKillPlan({.seed = seed, .kills = 50, .all_kills = 10, .load_at_least = {}})) {
       result.push_back(absl::ToInt64Milliseconds(step.load_before) * 10 +
                        static_cast<int>(step.victim));
     }
@@ -38,7 +38,7 @@ TEST(KillPlan, IsTheSameForTheSameSeedAndAnotherForAnother) {
 
 TEST(KillPlan, AMeasuredOneSparesFollowersAndLeavesTheDeadDownForASecond) {
   const std::vector<KillStep> plan =
-      MakeKillPlan({.seed = 1, .kills = 50, .all_kills = 0, .is_measured = true});
+      MakeKillPlan({.seed = 1, .kills = 50, .all_kills = 0, .is_measured = true, .load_at_least = {}});
 
   EXPECT_EQ(Count(plan, Victim::kLeader), 50);
   for (const KillStep& step : plan) EXPECT_GE(step.down, absl::Seconds(1));

@@ -125,6 +125,9 @@ int WithoutSync(Options options) {
   const std::string directory = options.crash.cluster.directory;
   options.crash.cluster.environment["LD_PRELOAD"] = options.no_sync_library;
   options.crash.plan.kills = options.crash.plan.all_kills = 1;
+  // Long enough for the journal's own commits (5 s), so that not everything
+  // is gone and it takes a look at the messages to see what is.
+  options.crash.plan.load_at_least = absl::Seconds(8);
   options.crash.acknowledgements = 0;
   options.crash.patience = absl::Seconds(2);
   options.crash.consumes = false;
@@ -155,7 +158,9 @@ int Main(int argc, char** argv) {
   Options options;
   CrashOptions& crash = options.crash;
   crash.start = ManualCluster::Start;
-  crash.plan = {.seed = std::random_device()(), .kills = 20, .all_kills = 5};
+  crash.plan.seed = std::random_device()();
+  crash.plan.kills = 20;
+  crash.plan.all_kills = 5;
   crash.acknowledgements = 20'000;
   CLI::App app("power cuts under load");
   app.add_option("--totora", crash.cluster.totora, "the program")->required();

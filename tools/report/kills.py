@@ -117,6 +117,8 @@ def run(options, mode, seed, work):
                "--json", result_path, "--wait-for", go_path]
     if mode == "direct":
         command.append("--direct")
+    elif options.manual:
+        command.append("--manual")
     clients = []
     with open(os.path.join(folder, "kill_test.out"), "wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)

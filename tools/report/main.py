@@ -62,6 +62,8 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--languages", default="java,go", help="official clients beside ours")
     parser.add_argument("--modes", default="group,direct")
+    parser.add_argument("--manual", action="store_true",
+                        help="kill processes started by hand, not by `totora local`")
     parser.add_argument("--parts", default="load,kills")
     parser.add_argument("--bench-s", type=int, default=20, help="seconds of each benchmark")
     parser.add_argument("--idle-s", type=int, default=load.IDLE_S)
