@@ -72,13 +72,16 @@ void RunOn(Executor* executor, F work) {
 struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
   Settings settings;
 
-  // Listeners first: a dying process closes low descriptors first, and whoever
-  // reconnects should find the others' listeners, not ours.
+  // What listeners and connections refer to lives longer than they do.
+  std::shared_ptr<NetBudget> budget = std::make_shared<NetBudget>();
+  std::unique_ptr<EventLoopPool> loops;
+
+  // Listeners are opened first: a dying process closes low descriptors first, and
+  // whoever reconnects should find the others' listeners, not ours.
   std::unique_ptr<GroupDoor> group_door;
   std::vector<std::unique_ptr<Listener>> listeners;
   std::unique_ptr<Listener> metrics_listener;
 
-  std::shared_ptr<NetBudget> budget = std::make_shared<NetBudget>();
   std::unique_ptr<ThreadExecutor> background;
   std::unique_ptr<ThreadExecutor> log_executor;
   std::unique_ptr<ThreadExecutor> executor;
@@ -94,7 +97,6 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
   std::unique_ptr<AdminService> admin;
   std::unique_ptr<grpc::Server> internal_server;
   std::unique_ptr<grpc_api::GrpcApi> api;
-  std::unique_ptr<EventLoopPool> loops;
   Health health;
   DoorPolicy door_policy;
   absl::Duration last_checkpoint;

@@ -116,14 +116,15 @@ class Registration::Link : public std::enable_shared_from_this<Link> {
         delete stream;
         return;
       }
-      stream_ = live_ = stream;
       is_writing_ = false;
       is_first_ = true;
       is_dirty_ = true;
       known_.reset();
       sequence_ = 0;
+      // Begun before others see it: a write needs a stream that was started.
+      stream->Begin(stub_.get());
+      stream_ = live_ = stream;
     }
-    stream->Begin(stub_.get());
     Pump(false);
   }
 

@@ -68,13 +68,17 @@ absl::Status LogWriter::Carry(std::vector<PersistJob>* jobs, size_t* carried, Pe
   absl::Status full;
   for (PersistJob& job : *jobs) {
     if (job.hard_state) {
-      TOTORA_RETURN_IF_ERROR(votes_->Save(*job.hard_state));
+      full = votes_->Save(*job.hard_state);
+      if (absl::IsResourceExhausted(full)) break;
+      TOTORA_RETURN_IF_ERROR(full);
       job.hard_state.reset();
     }
     if (job.truncate_after) {
       if (needs_sync) TOTORA_RETURN_IF_ERROR(log_->Sync());
       needs_sync = false;
-      TOTORA_RETURN_IF_ERROR(log_->TruncateAfter(*job.truncate_after));
+      full = log_->TruncateAfter(*job.truncate_after);
+      if (absl::IsResourceExhausted(full)) break;
+      TOTORA_RETURN_IF_ERROR(full);
       job.truncate_after.reset();
     }
     if (!job.frames.empty()) {

@@ -50,9 +50,14 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(
   log_options.segment_bytes = options.segment_bytes;
   log_options.group_fingerprint = Fingerprint(options);
   log_options.prepare_segments = options.prepare_segments;
+  log_options.is_new_volume = state->identity->is_new_volume();
   TOTORA_ASSIGN_OR_RETURN(RecoveredLog recovered, OpenLog(fs, background, log_options));
   state->log = std::move(recovered.log);
-  state->recovered = {state->votes->recovered(), recovered.last_index, std::move(recovered.terms)};
+  state->recovered.hard_state = state->votes->recovered();
+  state->recovered.last_index = recovered.last_index;
+  state->recovered.terms = std::move(recovered.terms);
+  // What a checkpoint contains was committed.
+  state->recovered.commit = state_machine->applied_at_start();
   state->last_header = state->log->last();
   state->segment_used = state->log->segment_used_bytes();
   state->synced = recovered.last_index.value();

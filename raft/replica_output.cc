@@ -69,7 +69,7 @@ void Replica::State::CarryOut(Output output) {
 absl::StatusOr<Frame> Replica::State::FrameFor(const EntryMeta& meta) {
   const auto it = staged.find(meta.index);
   if (it != staged.end() && it->second.header.term == meta.term) return std::move(it->second);
-  if (meta.type == EntryType::kNoop && core->role() == Role::kLeader) return BuildFrame(meta, "");
+  if (meta.type == EntryType::kNoop) return BuildFrame(meta, "");
   return absl::InternalError(absl::StrCat("no bytes for entry ", meta.index.value()));
 }
 
@@ -174,11 +174,12 @@ void Replica::State::Persisted(const PersistDone& done) {
   if (done.last.value() != 0 && core->TermAt(done.last) == done.term) {
     unwritten.DropThrough(done.last);
   }
-  if (done.last.value() != 0 && core->TermAt(done.last) == done.term) {
-    synced = std::max<uint64_t>(synced, done.last.value());
+  if (done.last.value() != 0) {
+    // The core sees through a completion that was overtaken by an overwrite.
+    core->LogDurable(done.last, done.term);
+    synced = core->durable_index().value();
     state_machine->LogSynced(LogIndex(synced.load()));
   }
-  if (done.last.value() != 0) core->LogDurable(done.last, done.term);
   while (!after_persist.empty() && after_persist.front().first <= jobs_done) {
     SendAll(std::move(after_persist.front().second));
     after_persist.pop_front();

@@ -128,6 +128,7 @@ void BrokerService::ReleaseClient(std::string client_id, std::string consumer_gr
 
 void BrokerService::OnStatus(const raft::ReplicaStatus& status) {
   receiver_.SetHasLeader(status.leader != ReplicaId());
+  sender_.SetDiskFull(status.is_disk_full);
 }
 
 void BrokerService::OnPeerMessage(ReplicaId from, Incarnation, absl::string_view bytes) {

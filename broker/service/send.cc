@@ -64,6 +64,10 @@ std::string MessageIdHash(absl::string_view topic, absl::string_view message_id,
 
 void MessageSender::Send(SendRequest request, SendDone done) {
   TOTORA_CHECK(!request.messages.empty());
+  if (is_disk_full_.load(std::memory_order_relaxed)) {
+    done(absl::ResourceExhaustedError("the broker's disk is full; messages are not taken"));
+    return;
+  }
   const std::shared_ptr<TopicDirectory::Topic> topic = topics_->Find(request.topic);
   if (topic != nullptr) {
     SendTo(topic.get(), std::move(request), std::move(done));

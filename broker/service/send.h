@@ -2,6 +2,7 @@
 #ifndef TOTORA_BROKER_SERVICE_SEND_H_
 #define TOTORA_BROKER_SERVICE_SEND_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -51,11 +52,16 @@ class MessageSender {
   // at once.
   void Send(SendRequest request, SendDone done);
 
+  // A disk without space takes no messages; what consumers write goes on in the
+  // space that is kept in reserve. Sends end with ResourceExhausted meanwhile.
+  void SetDiskFull(bool is_full) { is_disk_full_ = is_full; }
+
  private:
   void SendTo(TopicDirectory::Topic* topic, SendRequest request, SendDone done);
 
   CommandLog* const log_;
   TopicDirectory* const topics_;
+  std::atomic<bool> is_disk_full_{false};
 };
 
 }  // namespace totora::service
