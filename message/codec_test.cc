@@ -309,6 +309,34 @@ TEST(StoredMessage, ATotalSizeThatIsNotTheSumOfItsPartsIsDataLoss) {
   EXPECT_THAT(std::string(view.status().message()), HasSubstr("add up"));
 }
 
+// The parts are all there; the size claims that a byte is missing.
+TEST(StoredMessage, ATotalSizeBeyondTheBytesIsDataLoss) {
+  std::string bytes = Encoded(GoldenMessage());
+  PutAt(bytes.data() + kTotalSizeAt, static_cast<uint32_t>(bytes.size() + 1));
+
+  EXPECT_EQ(StoredMessageView::Parse(bytes).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// Java reads a length above 127 as a negative one and loses the rest of the
+// answer that the message is in.
+TEST(StoredMessage, ATopicLengthThatNoClientReadsIsDataLoss) {
+  const std::string topic(300, 't');
+  for (const size_t size : {0, 127, 128, 255}) {
+    SCOPED_TRACE(size);
+    Message message = GoldenMessage();
+    message.topic = absl::string_view(topic).substr(0, 127);
+    message.properties = "";
+    std::string bytes = Encoded(message);
+    bytes.resize(bytes.size() - 127 - 2 - 1);  // Up to the topic length.
+    AppendU8(&bytes, static_cast<uint8_t>(size));
+    bytes += topic.substr(0, size);
+    AppendU16(&bytes, 0);
+    PutAt(bytes.data() + kTotalSizeAt, static_cast<uint32_t>(bytes.size()));
+
+    EXPECT_EQ(StoredMessageView::Parse(bytes).ok(), size == 127);
+  }
+}
+
 TEST(Host, ReadsAddressesInNumbersOnly) {
   EXPECT_EQ(Host::Parse("10.0.0.1", 10911)->ToString(), "10.0.0.1:10911");
   EXPECT_EQ(Host::Parse("2001:DB8::1", 1)->ToString(), "[2001:db8::1]:1");

@@ -21,7 +21,10 @@ TEST(TagHash, IsJavasForEveryTagAndGosForAscii) {
 }
 
 // Java counts a character beyond U+FFFF as two: 31 * 0xD83D + 0xDE00.
-TEST(TagHash, CountsSurrogatePairs) { EXPECT_EQ(TagHash("\xf0\x9f\x98\x80"), 1772899u); }
+TEST(TagHash, CountsSurrogatePairs) {
+  EXPECT_EQ(TagHash("\xf0\x9f\x98\x80"), 1772899u);
+  EXPECT_EQ(TagHash("a\xf0\x9f\x98\x80"), 97u * 31 * 31 + 1772899u);
+}
 
 TEST(TagHash, BytesThatAreNoTextHaveAHashToo) { EXPECT_EQ(TagHash("\xff"), 0xfffdu); }
 
