@@ -139,6 +139,33 @@ TEST(Producer, ABatchForTwoTopicsIsRefusedWhole) {
   EXPECT_TRUE(broker.arrivals().empty());
 }
 
+// The telemetry stream once took a place, and so did a send whose callback ran.
+TEST(Producer, WithOnePlaceACallbackCanStartTheNextSend) {
+  FakeBroker broker;
+  const std::unique_ptr<Producer> producer = MustStart(broker, 1);
+  OneShot<absl::Status> second;
+
+  producer->SendAsync({{.topic = "t", .body = "a"}}, [&](std::vector<SendReceipt> first) {
+    EXPECT_TRUE(first[0].status.ok()) << first[0].status;
+    producer->SendAsync({{.topic = "t", .body = "b"}}, [&](std::vector<SendReceipt> receipts) {
+      second.Set(receipts[0].status);
+    });
+  });
+
+  const absl::Status status = second.Take();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(Producer, BeyondOutstandingMaxASendIsRefused) {
+  FakeBroker broker;
+  const std::unique_ptr<Producer> producer = MustStart(broker, 0);
+
+  const SendReceipt receipt = producer->Send({.topic = "t", .body = "x"});
+
+  EXPECT_TRUE(absl::IsResourceExhausted(receipt.status)) << receipt.status;
+  EXPECT_TRUE(broker.arrivals().empty());
+}
+
 TEST(Producer, SaysGoodbyeToItsBroker) {
   FakeBroker broker;
   MustStart(broker).reset();

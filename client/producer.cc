@@ -150,6 +150,8 @@ class Producer::Core {
   Session session_;
   std::atomic<uint64_t> turn_{0};
   std::atomic<uint64_t> retries_{0};
+  // Sends under way. Not the session's flights, of which telemetry is one.
+  std::atomic<size_t> sends_{0};
 };
 
 // One send: up to attempts_max attempts with the same bytes. Deletes itself.
@@ -236,6 +238,8 @@ class Producer::Core::Send : public Event {
       status = Annotate(status, absl::StrCat("after ", attempt_, " attempts, the first: ",
                                              first_failure_.message()));
     }
+    // Before `done_`, which may start the next send in the place of this one.
+    core_->sends_.fetch_sub(1);
     done_(status, answer_);
     Core* const core = core_;
     delete this;
@@ -260,7 +264,13 @@ class Producer::Core::Send : public Event {
 
 void Producer::Core::Start(const std::string& topic, std::string request, size_t messages,
                            AnswerDone done) {
-  if (!session_.flights()->Enter(options_.outstanding_max)) {
+  if (!session_.flights()->Enter()) {
+    done(absl::CancelledError("the producer is being stopped"), v2::SendMessageResponse());
+    return;
+  }
+  if (sends_.fetch_add(1) >= options_.outstanding_max) {
+    sends_.fetch_sub(1);
+    session_.flights()->Leave();
     done(absl::ResourceExhaustedError(
              absl::StrCat("outstanding_max: ", options_.outstanding_max, " sends are under way")),
          v2::SendMessageResponse());

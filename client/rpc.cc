@@ -86,9 +86,9 @@ void Poller::Forget(Timer* timer) {
 Runtime::Runtime() : poller_(std::make_unique<Poller>()) {}
 Runtime::~Runtime() = default;
 
-bool Flights::Enter(size_t limit) {
+bool Flights::Enter() {
   MutexLock lock(&mu_);
-  if (closed_ || count_ >= limit) return false;
+  if (closed_) return false;
   ++count_;
   return true;
 }

@@ -66,8 +66,8 @@ class Poller {
 // Thread safety: monitor.
 class Flights {
  public:
-  // False once closed, or when `limit` are under way.
-  bool Enter(size_t limit = SIZE_MAX);
+  // False once closed.
+  bool Enter();
   void Leave();
   // No Enter succeeds after this.
   void Close();
