@@ -26,7 +26,10 @@ Connection::Connection(std::shared_ptr<LoopCore> core, std::shared_ptr<Serving> 
       socket_(core_->context(), fd),
       protocol_(std::make_unique<Sniffer>(this)) {}
 
-Connection::~Connection() {
+Connection::~Connection() { GiveUpPlace(); }
+
+void Connection::GiveUpPlace() {
+  if (!std::exchange(has_place_, false)) return;
   serving_->connections.fetch_sub(1, std::memory_order_relaxed);
   NetBudget::Give(&budget().counters().connections, 1);
 }
@@ -204,6 +207,7 @@ void Connection::Close(absl::string_view why) {
   // dirty list keeps until the turn ends.
   core_->MarkDirty(self);
   protocol_->OnClosed();
+  GiveUpPlace();
 }
 
 void Connection::OnWatch() {

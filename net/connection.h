@@ -105,6 +105,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // True if the kernel took all of output().
   bool WriteOutput();
   void Linger();
+  // Uncounts this connection.
+  void GiveUpPlace();
   void UpdateReadPause();
 
   const std::shared_ptr<LoopCore> core_;
@@ -118,6 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t written_total_ = 0;
   int64_t last_read_nanos_ = 0;
   int64_t last_write_nanos_ = 0;  // Progress, or nothing to write.
+  bool has_place_ = true;
   bool is_open_ = true;
   bool is_dirty_ = false;
   bool is_read_armed_ = false;

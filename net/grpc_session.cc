@@ -83,7 +83,7 @@ struct GrpcSession::Callbacks {
   static int Header(nghttp2_session*, const nghttp2_frame* frame, nghttp2_rcbuf* name,
                     nghttp2_rcbuf* value, uint8_t, void* user_data) {
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    GrpcStream* const stream = Self(user_data)->StreamOf(frame->hd.stream_id);
+    GrpcStream* const stream = Self(user_data)->header_stream_;
     if (stream != nullptr) stream->AddHeader(View(name), View(value));
     return 0;
   }
@@ -189,6 +189,7 @@ void GrpcSession::OnBytes(absl::string_view bytes) {
 }
 
 void GrpcSession::BeginStream(int32_t id) {
+  header_stream_ = nullptr;
   if (cut_) return;
   NetCounters& counters = connection_->budget().counters();
   if (!NetBudget::Take(&counters.streams, 1, connection_->limits().streams_max)) {
@@ -202,6 +203,7 @@ void GrpcSession::BeginStream(int32_t id) {
   stream->next = streams_;
   if (streams_ != nullptr) streams_->prev = stream.get();
   streams_ = stream.get();
+  header_stream_ = stream.get();
   stream->self = std::move(stream);
 }
 
@@ -210,6 +212,7 @@ void GrpcSession::Unlink(GrpcStream* stream) {
   if (stream->next != nullptr) stream->next->prev = stream->prev;
   if (streams_ == stream) streams_ = stream->next;
   stream->next = stream->prev = nullptr;
+  if (header_stream_ == stream) header_stream_ = nullptr;
   NetBudget::Give(&connection_->budget().counters().streams, 1);
 }
 

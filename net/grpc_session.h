@@ -83,6 +83,8 @@ class GrpcSession : public Protocol {
   Credit closed_reset_credit_{20'000};  // Resets that crossed the end we sent.
 
   GrpcStream* streams_ = nullptr;  // Open in nghttp2.
+  // Whose request headers are being read; null if they are of no interest.
+  GrpcStream* header_stream_ = nullptr;
   // Streams whose last frame is in the output, in its order.
   std::deque<std::shared_ptr<GrpcStream>> completing_;
   std::vector<std::shared_ptr<GrpcStream>> broken_;

@@ -48,9 +48,10 @@ void GrpcStream::OnLoop(Work work) {
 
 absl::string_view GrpcStream::metadata(absl::string_view name) const {
   for (const Header& header : headers_) {
-    const absl::string_view pair(header_bytes_.data() + header.name_at,
-                                 size_t{header.name_size} + header.value_size);
-    if (pair.substr(0, header.name_size) == name) return pair.substr(header.name_size);
+    if (header.name_size != name.size()) continue;
+    const char* const at = header_bytes_.data() + header.name_at;
+    if (std::memcmp(at, name.data(), name.size()) != 0) continue;
+    return absl::string_view(at + header.name_size, header.value_size);
   }
   return absl::string_view();
 }
@@ -165,8 +166,10 @@ void GrpcStream::AddHeader(absl::string_view name, absl::string_view value) {
   if (headers_.empty()) header_bytes_.reserve(512);
   headers_.push_back({static_cast<uint32_t>(header_bytes_.size()),
                       static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())});
-  header_bytes_.append(name.data(), name.size());
-  header_bytes_.append(value.data(), value.size());
+  const size_t at = header_bytes_.size();
+  header_bytes_.resize(at + name.size() + value.size());
+  std::memcpy(&header_bytes_[at], name.data(), name.size());
+  std::memcpy(&header_bytes_[at + name.size()], value.data(), value.size());
 }
 
 bool GrpcStream::CheckHeaders() {

@@ -63,6 +63,7 @@ struct NetLimits {
   // A request with one message must be complete by then, deadline or not.
   absl::Duration request_timeout = absl::Seconds(30);
   absl::Duration keepalive_interval = absl::Seconds(30);
+  // An idle gRPC C++ client looks at its sockets every 5 s only.
   absl::Duration keepalive_timeout = absl::Seconds(20);
   // Bytes are waiting and the kernel took none for so long: the peer is gone.
   absl::Duration write_stall_timeout = absl::Seconds(30);
