@@ -258,7 +258,14 @@ class Model {
 // Clients that do what comes to their mind, and know handles they were given.
 class RandomClients {
  public:
-  explicit RandomClients(uint64_t seed) : random_(seed) {}
+  explicit RandomClients(uint64_t seed) : random_(seed) {
+    // Half of the seeds begin with everything there, the others with nothing.
+    for (int i = 0; i < 3 && seed % 2 == 0; ++i) {
+      PutTopic(absl::StrCat("t", i));
+      PutGroup(absl::StrCat("g", i));
+    }
+    lives_[machine.replica].sequence = machine.sequence;
+  }
 
   void Step() {
     const uint64_t pause = Below(20) == 0 ? Below(70'000) : Below(3'000);
@@ -423,16 +430,22 @@ class RandomClients {
     machine.Do(CommandKind::kReplicaStarted, "");
   }
 
+  void PutTopic(const std::string& topic) {
+    machine.PutTopic(topic, 2);
+    model.topics[topic].resize(2);
+  }
+  void PutGroup(const std::string& group) {
+    machine.PutGroup(group, group == "g2");
+    model.groups[group] = group == "g2";
+  }
   void Administer() {
     const uint64_t what = Below(10);
     const std::string topic = Topic();
     const std::string group = Group();
     if (what < 4) {
-      machine.PutTopic(topic, 2);
-      model.topics[topic].resize(2);
+      PutTopic(topic);
     } else if (what < 8) {
-      machine.PutGroup(group, group == "g2");
-      model.groups[group] = group == "g2";
+      PutGroup(group);
     } else if (what == 8) {
       machine.Run(CommandKind::kDeleteTopic, NameCommand{topic});
       model.topics.erase(topic);
