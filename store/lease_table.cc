@@ -74,6 +74,12 @@ Lease* LeaseTable::LeaseOf(const LeaseRef& ref) {
   return &queue->ranges.find(ref.offset)->second.lease;
 }
 
+int64_t LeaseTable::EndOf(const Lease& lease) {
+  if (!lease.is_auto_renewed) return lease.deadline_ms;
+  return std::max(lease.deadline_ms, std::min(lease.client->alive_until_ms,
+                                              lease.received_ms + kAutoRenewMsMax));
+}
+
 void LeaseTable::SetDeadline(const LeaseRef& ref, Lease* lease, int64_t deadline_ms) {
   expiries_.erase({lease->deadline_ms, ref});
   lease->deadline_ms = deadline_ms;
@@ -313,15 +319,12 @@ void LeaseTable::Expire(int64_t now_ms, uint64_t limit, std::vector<LeaseKey>* r
   while (done < limit && !expiries_.empty() && expiries_.begin()->deadline_ms <= now_ms) {
     const LeaseRef ref = expiries_.begin()->ref;
     Lease* const lease = LeaseOf(ref);
-    if (lease->is_auto_renewed) {
-      const int64_t renewed_until =
-          std::min(lease->client->alive_until_ms, lease->received_ms + kAutoRenewMsMax);
-      if (renewed_until > now_ms) {
-        SetDeadline(ref, lease, renewed_until);
-        Touch(ref.key, FindMutable(ref.key));
-        ++done;
-        continue;
-      }
+    const int64_t until = EndOf(*lease);
+    if (until > now_ms) {
+      SetDeadline(ref, lease, until);
+      Touch(ref.key, FindMutable(ref.key));
+      ++done;
+      continue;
     }
     done += Release(ref);
     released->push_back(ref.key);
@@ -342,8 +345,9 @@ void LeaseTable::ReleaseClient(absl::string_view client_id, std::optional<Consum
   for (const LeaseRef& ref : it->second->leases) {
     if (group.has_value() && ref.key.group != *group) continue;
     Lease* const lease = LeaseOf(ref);
+    const int64_t until = std::min(EndOf(*lease), now_ms + kReleaseDelayMs);
     StopRenewing(lease);
-    SetDeadline(ref, lease, std::min(lease->deadline_ms, now_ms + kReleaseDelayMs));
+    SetDeadline(ref, lease, until);
     Touch(ref.key, FindMutable(ref.key));
   }
 }

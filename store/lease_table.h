@@ -123,6 +123,8 @@ class LeaseTable {
   void Index(const LeaseRef& ref, const Lease& lease);
   void Unindex(const LeaseRef& ref, const Lease& lease);
   Lease* LeaseOf(const LeaseRef& ref);
+  // Its deadline, or what the liveness of its client makes of it.
+  static int64_t EndOf(const Lease& lease);
   void SetDeadline(const LeaseRef& ref, Lease* lease, int64_t deadline_ms);
   void StopRenewing(Lease* lease);
   LeaseClient* AddClient(absl::string_view client_id);
