@@ -13,12 +13,13 @@
 # ctest labels:  integration  starts real programs, dev tree only
 #                long         only with TOTORA_TEST_FULL=1 (make test-full)
 #
-# Environment: JOBS, TOTORA_TEST_FULL, STAGES (default: all of the above).
+# Environment: JOBS, TOTORA_TEST_FULL, STAGES (default: dev; the whole is
+# STAGES="dev asan tsan clang processes", see docs/status.md).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 full=${TOTORA_TEST_FULL:-}
-stages=${STAGES:-dev asan tsan clang processes}
+stages=${STAGES:-dev}
 
 tools/install_packages.sh build test || exit 1
 
