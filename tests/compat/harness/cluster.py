@@ -44,7 +44,7 @@ class Cluster:
 
     def create_topic(self, topic):
         self._run("topic", "create", topic, "--type", "normal", "--queues", "8",
-                  "--endpoint", self.endpoint)
+                  "--dir", self._folder)
 
     def kill_leader(self):
         """Kills the leading broker with -9. Returns its number and the moment
@@ -90,7 +90,7 @@ class Cluster:
     def stored_ids(self, topic):
         """The message id of every message of `topic` in the log, in order."""
         lines = self._run("log", "scan", "--topic", topic, "--output", "json",
-                          "--endpoint", self.endpoint, seconds=120).splitlines()
+                          "--dir", self._folder, seconds=120).splitlines()
         return [json.loads(line)["message_id"] for line in lines if line.strip()]
 
 
