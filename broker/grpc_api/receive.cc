@@ -209,7 +209,10 @@ std::optional<Problem> Translate(const HandlerContext& context, const GrpcCall& 
   if (const absl::Status legal = CheckConsumerGroup(to->consumer_group); !legal.ok()) {
     return Problem{v2::ILLEGAL_CONSUMER_GROUP, std::string(legal.message())};
   }
-  to->queue_id = std::max(request.message_queue().id(), service::kAnyQueue);
+  // A queue's number chooses the broker, no more, as in RocketMQ's proxy
+  // (ReceiveMessageQueueSelector): simple consumers ask the queues in turn, and
+  // a message in another one must not wait for its turn.
+  to->queue_id = service::kAnyQueue;
   to->max_messages = static_cast<uint32_t>(std::clamp(request.batch_size(), 1, kReceiveBatchMax));
   to->auto_renew = request.auto_renew();
   to->invisible = kInvisibleDefault;
