@@ -23,7 +23,7 @@ if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-add_compile_options(-Wall -Wextra -Wformat=2 -Wimplicit-fallthrough -Werror
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wformat=2 -Wimplicit-fallthrough -Werror
                     -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
                     -ffile-prefix-map=${PROJECT_BINARY_DIR}=build)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")

@@ -19,3 +19,9 @@ endforeach()
 find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)
 find_library(DEFLATE_LIBRARY deflate REQUIRED)
 find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
+
+# The daemons' allocator. Sanitizers bring their own.
+set(TOTORA_MALLOC "")
+if(NOT TOTORA_SANITIZE)
+  set(TOTORA_MALLOC ${JEMALLOC_LIBRARY})
+endif()

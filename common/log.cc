@@ -31,6 +31,7 @@ Logging& State() {
   // Never destroyed: threads may log while the process ends.
   static Logging* const state = [] {
     auto* logging = new Logging;
+    MutexLock lock(&logging->mu);
     logging->sink = std::make_shared<spdlog::logger>(
         "totora", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logging->sink->set_pattern("%v");

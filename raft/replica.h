@@ -132,13 +132,18 @@ class Replica {
   // Hands the lead over; `done` hears OK once another replica leads.
   void TransferLeadership(ReplicaId to, absl::AnyInvocable<void(absl::Status)> done);
 
-  // On the executor only.
+  // On the executor only. status() is as of the last change that the observer
+  // heard of; CurrentStatus() has the indexes of this moment.
   const ReplicaStatus& status() const;
+  ReplicaStatus CurrentStatus() const;
   int64_t LogTimeNowMs() const;  // The leader's next log time.
 
   Incarnation incarnation() const;
   const VolumeId& volume() const;
   const LogStore& log() const;   // Read and ReadFrames from any thread.
+  // Copies `size` bytes of an applied entry's body; any thread. Also finds what
+  // is committed and not yet on this disk. Errors: as LogStore::Read.
+  absl::StatusOr<std::string> Read(BytePosition at, size_t size) const;
   LogIndex synced() const;       // Any thread: this disk has it.
 
  private:

@@ -31,6 +31,10 @@ class StateMachine {
   virtual void Stamp(uint16_t kind, char* payload, size_t size, BytePosition position,
                      int64_t log_time_ms) const = 0;
 
+  // This disk's log is durable up to here: what was frozen for a checkpoint at
+  // or below it may be written.
+  virtual void LogSynced(LogIndex index) = 0;
+
   // How many messages the command carries (FrameHeader::message_count).
   virtual uint32_t CountMessages(uint16_t kind, absl::string_view payload) const = 0;
 };

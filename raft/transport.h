@@ -16,20 +16,12 @@
 #include "absl/strings/string_view.h"
 #include "common/shared_bytes.h"
 #include "common/types.h"
+#include "raft/log/identity.h"
 
 namespace totora::raft {
 
 enum class Channel : uint8_t { kControl = 0, kAppend = 1, kBulk = 2 };
 inline constexpr int kChannels = 3;
-
-// A volume's id, made when it was empty: 16 bytes.
-using VolumeId = std::string;
-
-struct BoundVoter {
-  ReplicaId replica;
-  VolumeId volume;
-  friend bool operator==(const BoundVoter&, const BoundVoter&) = default;
-};
 
 // Who speaks. Sent first on each stream, and again on the control channel when
 // something in it changes.

@@ -22,13 +22,14 @@ struct CheckpointWrite {
 
 // Keys and values are bytes; the layout is store/schema.h's business.
 //
-// Thread safety: Commit belongs to the checkpoint thread; Get and Scan may be
-// called from any thread at the same time.
+// Thread safety: every method may be called from any thread; Commits never
+// overlap in fact, they are the checkpoint thread's.
 class CheckpointStore {
  public:
   virtual ~CheckpointStore() = default;
 
-  // All of `writes` or nothing, durable on return.
+  // All of `writes` or nothing, durable on return. After an error the same
+  // writes may be committed again, by this process or by the next.
   virtual absl::Status Commit(const std::vector<CheckpointWrite>& writes) = 0;
 
   virtual absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const = 0;
@@ -39,9 +40,15 @@ class CheckpointStore {
                                 visit) const = 0;
 };
 
-// Opens or creates a RocksDB in `directory`. A database that cannot be opened
-// is set aside under another name and a new one made: the log rebuilds it.
+// Opens or creates a RocksDB in `directory`. A damaged database is set aside
+// (SetAsideCheckpoints) and a new one made: the log rebuilds it.
+// Errors: those of the file system, also when another process has it open.
 absl::StatusOr<std::unique_ptr<CheckpointStore>> OpenRocksCheckpoints(const std::string& directory);
+
+// Moves the database in `directory` to `directory`.damaged, in place of an older
+// one there. For the owner of a state machine that StateMachine::Open refused
+// with DataLoss. REQUIRES: no CheckpointStore has it open.
+absl::Status SetAsideCheckpoints(const std::string& directory);
 
 // The in-memory twin. `durable` is shared by the lives of one simulated
 // replica: what was committed is there after a crash.

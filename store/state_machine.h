@@ -55,6 +55,7 @@ struct StoreOptions {
   uint32_t store_host_ip = 0x7f000001;
   uint16_t store_host_port = 0;
   uint64_t checkpoint_log_bytes = 512ull << 20;
+  // These two decide results: they must be equal on all replicas.
   absl::Duration dedup_window = absl::Minutes(5);
   uint64_t dedup_ids_max = 4'000'000;
 };
@@ -77,14 +78,18 @@ struct ConsumerProgress {
   QueueOffset next;      // First never delivered to the group.
   uint64_t in_flight = 0;   // Delivered and neither acked nor available again.
   uint64_t ready_again = 0; // Waiting for another attempt.
+  QueueOffset committed;    // Lowest that is not acked: what it would have committed.
   QueueBounds bounds;
 };
 
+struct State;
+
 class StateMachine : public raft::StateMachine {
  public:
-  // Loads the last checkpoint. `observer` may be null until SetObserver;
-  // `checkpoints` and `background` (runs the write of a checkpoint) must
-  // outlive this object.
+  // Loads the last checkpoint. `checkpoints` and `background` (runs the write of
+  // a checkpoint) must outlive this object and the tasks posted to `background`.
+  // Damage that is only found later ends the process, after a note in the store
+  // that makes the next Open return DataLoss.
   // Errors: DataLoss if the checkpoint is damaged (delete it, the log rebuilds
   //   it); FailedPrecondition if it was written by a newer format.
   static absl::StatusOr<std::unique_ptr<StateMachine>> Open(const StoreOptions& options,
@@ -92,7 +97,12 @@ class StateMachine : public raft::StateMachine {
                                                             Executor* background);
   ~StateMachine() override;
 
+  // Null: nobody listens. Borrowed.
   void SetObserver(ApplyObserver* observer);
+  // The replica's executor, which this object is confined to. With it, what a
+  // written checkpoint leaves to do (free RAM, a freeze that waited) is done at
+  // once; without it, at the next Apply, LogSynced or Checkpoint. Borrowed.
+  void SetExecutor(Executor* executor);
 
   // raft::StateMachine
   void Apply(const raft::Frame& entry) override;
@@ -108,13 +118,16 @@ class StateMachine : public raft::StateMachine {
 
   // The log of this disk is synced up to `index`: a frozen checkpoint at or
   // below it may be written now.
-  void LogSynced(LogIndex index);
-  // Freezes a checkpoint now unless one is being written. `done` (may be null)
-  // is called on the background executor.
+  void LogSynced(LogIndex index) override;
+  // Freezes a checkpoint now or, if one is being written, as soon as that is
+  // durable. `done` (may be null) is called on the background executor once a
+  // checkpoint of at least this moment's state is durable, or with why it is
+  // not; after an error the next call tries the same checkpoint again.
   void Checkpoint(absl::AnyInvocable<void(absl::Status)> done);
-  // True when checkpoint_log_bytes were applied since the last freeze.
+  // True when checkpoint_log_bytes were applied since the last freeze, or so
+  // many small messages that RAM asks for one.
   bool NeedsCheckpoint() const;
-  // The applied index of the last checkpoint that is durable.
+  // The applied index of the last checkpoint that is durable. Any thread.
   LogIndex checkpointed() const;
 
   // --- Questions ------------------------------------------------------------
@@ -144,6 +157,8 @@ class StateMachine : public raft::StateMachine {
   std::optional<int64_t> NextExpiryMs() const;
   // Clients that hold leases which the server renews, at most `limit`.
   std::vector<std::string> ClientsWithAutoRenewedLeases(size_t limit) const;
+  // Message ids that later ones pushed out of the window within 30 s.
+  uint64_t DedupIdsForgottenYoung() const;
   // Highest sequence seen of a replica's incarnation (0 = none).
   uint64_t LastSequenceOf(ReplicaId replica, Incarnation incarnation) const;
 
@@ -152,7 +167,6 @@ class StateMachine : public raft::StateMachine {
   std::string Dump() const;
 
  private:
-  struct State;
   explicit StateMachine(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -39,16 +39,23 @@ struct CoreConfig {
   int suspicion_stagger_ticks = 1;
   int suspicion_retry_ticks_max = 4;
   // The first in the order of voters that may lead without delay; the others
-  // wait this much longer before a campaign. 0 = nobody is preferred.
-  ReplicaId preferred_leader;
+  // wait this much longer before a campaign. 0 = nobody is preferred. After a
+  // fast suspicion it only has rank 0: there nobody waits longer than the stagger.
+  ReplicaId preferred_leader{};
   int preferred_delay_ticks = 30;
 
   // Credits of one follower: what may be sent and not yet acknowledged.
   int inflight_messages_max = 256;
   uint64_t inflight_bytes_max = 16 << 20;
   uint64_t append_bytes_max = 1 << 20;  // Of one AppendRequest, unless one entry is larger.
-  // What a leader takes in that is not committed yet.
+  // What a leader takes in that is not committed yet. One entry is always let in.
   uint64_t uncommitted_bytes_max = 64 << 20;
+  // Entries whose kind and size are remembered, newest first; also how many a
+  // leader takes in that are not committed yet. An older entry counts as
+  // append_bytes_max / 16 in credits.
+  int recent_entries_max = 1 << 16;
+  // Reads that wait for an answer; more are refused.
+  int pending_reads_max = 1 << 16;
 };
 
 class Core {
@@ -67,7 +74,8 @@ class Core {
   // Index and term of `entry` are filled in by the core.
   //
   // Errors: FailedPrecondition if this replica does not lead, or hands over its
-  //   lead; ResourceExhausted if uncommitted_bytes_max would be exceeded.
+  //   lead; ResourceExhausted if uncommitted_bytes_max or recent_entries_max
+  //   would be exceeded.
   absl::StatusOr<EntryMeta> Propose(EntryType type, uint32_t bytes);
 
   // Takes in one message. Stale, repeated and reordered messages are part of
@@ -80,14 +88,17 @@ class Core {
   // This replica's disk holds its log up to `last`, which had term `term` when
   // it was written. The term guards against an overwrite that was under way
   // (ABA): a completion that no longer fits the log is ignored.
+  // REQUIRES: reported in the order in which the Outputs were written. When
+  //   several were synced together, the last one's entry is enough.
   void LogDurable(LogIndex last, Term term);
 
   // The leader's process is gone: its stream broke and a reconnect was refused
   // or showed another incarnation. Starts a pre-vote soon, and lets this
   // replica grant one, unless it leads. Forgotten when a leader is heard again.
+  // Once an election timeout has passed, only the ordinary timeouts go on.
   void SuspectLeader();
 
-  // Starts an election without waiting (tests, tools).
+  // Starts a pre-vote without waiting (tests, tools).
   void Campaign();
 
   // Hands the lead to `target` when it has the whole log (§3.10). Proposals are
@@ -98,7 +109,9 @@ class Core {
 
   // Asks for an index that, once applied here, makes a local read
   // linearizable (§6.4). Answered in Output::reads with the same `id`, on any
-  // replica; an id is unique among those not yet answered.
+  // replica; an id is unique among those not yet answered. The answer is empty
+  // when there is no leader, when it has not committed an entry of its term
+  // yet, or when no majority confirmed it within an election timeout.
   void ReadIndex(uint64_t id);
 
   // A stream to `peer` was opened anew: whatever was in flight on the old one
@@ -121,6 +134,10 @@ class Core {
   // True once this leader has committed an entry of its own term.
   bool HasCommittedInTerm() const;
   bool is_transferring() const;
+  // Messages so far that no correct peer sends: from a stranger, malformed,
+  // against a committed entry. They changed nothing. A number that grows is a
+  // fault that somebody must look at.
+  uint64_t protocol_violations() const;
 
  private:
   friend class CoreInvariants;  // Checked after every input in debug builds.

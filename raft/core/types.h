@@ -25,7 +25,11 @@ struct EntryMeta {
   LogIndex index;
   Term term;
   EntryType type = EntryType::kCommands;
-  uint32_t bytes = 0;  // On disk and on the wire, header included.
+  // On disk and on the wire, header included. In an AppendRequest 0 means that
+  // the sender's core has forgotten it, and `type` with it: the driver that
+  // attaches the bytes knows better, and the receiving driver fills both in
+  // from the frames before it hands the message to its core.
+  uint32_t bytes = 0;
 
   friend bool operator==(const EntryMeta&, const EntryMeta&) = default;
 };
@@ -53,72 +57,79 @@ struct RecoveredState {
   HardState hard_state;
   LogIndex last_index;            // 0 = empty log.
   std::vector<TermStart> terms;   // Covers 1..last_index.
+  // Known to be committed, for example because a checkpoint has applied it.
+  // Guards against a leader that would overwrite it.
+  LogIndex commit = LogIndex();
 };
 
 // --- Messages. Every one carries the sender's term. -----------------------
 
 struct VoteRequest {
-  Term term;  // Of the election; in a pre-vote the term it would have.
-  LogIndex last_index;
-  Term last_term;
+  Term term{};  // Of the election; in a pre-vote the term it would have.
+  LogIndex last_index{};
+  Term last_term{};
   bool is_pre_vote = false;
   // The leader asked for this election (TimeoutNow): stickiness does not apply.
   bool is_transfer = false;
 };
 
 struct VoteReply {
-  Term term;
+  Term term{};
   bool is_pre_vote = false;
   bool is_granted = false;
 };
 
 // Entries (or none) behind prev_index. The driver attaches their bytes.
 struct AppendRequest {
-  Term term;
-  LogIndex prev_index;
-  Term prev_term;
-  std::vector<EntryMeta> entries;
-  LogIndex commit;
+  Term term{};
+  LogIndex prev_index{};
+  Term prev_term{};
+  std::vector<EntryMeta> entries{};
+  LogIndex commit{};
 };
 
 struct AppendReply {
-  Term term;
+  Term term{};
   bool is_success = false;
   // Success: the follower's log is durable and equal to the leader's up to here.
   // Failure: the prev_index that was refused.
-  LogIndex index;
+  LogIndex index{};
   // Failure: where the leader should try next: the follower's log has term
   // `hint_term` at `hint_index`, and nothing behind that can match. Whole terms
   // are skipped on both sides.
-  LogIndex hint_index;
-  Term hint_term;
+  LogIndex hint_index{};
+  Term hint_term{};
 };
 
 struct Heartbeat {
-  Term term;
-  LogIndex commit;    // min(leader's commit, what this follower has acknowledged).
-  uint64_t round = 0; // Confirms leadership for reads (§6.4) and check-quorum.
+  Term term{};
+  LogIndex commit{};    // min(leader's commit, what this follower has acknowledged).
+  // Confirms leadership for reads (§6.4) and check-quorum. 0: only news of the
+  // commit index, which is not answered.
+  uint64_t round = 0;
 };
 
 struct HeartbeatReply {
-  Term term;
+  Term term{};
   uint64_t round = 0;
 };
 
 struct TimeoutNow {
-  Term term;
+  Term term{};
 };
 
 // A follower asks for the leader's read index.
 struct ReadIndexRequest {
-  Term term;
-  uint64_t id = 0;  // The follower's own; comes back.
+  Term term{};
+  // Comes back. Not the id of Core::ReadIndex: a late answer to a request that
+  // was given up must never answer a newer one.
+  uint64_t id = 0;
 };
 
 struct ReadIndexReply {
-  Term term;
+  Term term{};
   uint64_t id = 0;
-  LogIndex index;  // 0: refused (not the leader, or no entry of its term committed).
+  LogIndex index{};  // 0: refused (not the leader, or no entry of its term committed).
 };
 
 using Message = std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,
@@ -136,6 +147,11 @@ struct ReadState {
 };
 
 enum class Role { kFollower, kPreCandidate, kCandidate, kLeader };
+
+// Size of the entry that a new leader proposes itself. It appears in
+// Output::entries and in AppendRequests like any other, with type kNoop; the
+// driver makes its frame, which is a header and nothing else.
+inline constexpr uint32_t kNoopBytes = 64;
 
 // Everything a Core wants done. Empty fields ask for nothing.
 struct Output {

@@ -24,15 +24,15 @@ struct FrameHeader {
   // start + 64 + body_bytes, also across segments, on every replica.
   BytePosition start;
   uint32_t body_bytes = 0;
-  uint32_t body_crc = 0;    // CRC-32C of the body, computed once, by the leader.
+  uint32_t body_crc = 0;  // CRC-32C of the body, computed once, by the leader.
   // CRC-32C over the previous frame's chain CRC and this frame's identity
   // (header bytes 8..40): equal chains mean equal histories.
   uint32_t chain_crc = 0;
   EntryType type = EntryType::kCommands;
   // The leader began a new segment file with this frame; so does everybody.
   bool begins_segment = false;
-  uint32_t message_count = 0;   // Of the state machine's, for tools and statistics.
-  int64_t timestamp_ms = 0;     // Log time: never falls from one entry to the next.
+  uint32_t message_count = 0;  // Of the state machine's, for tools and statistics.
+  int64_t timestamp_ms = 0;    // Log time: never falls from one entry to the next.
 
   BytePosition body_position() const { return start.Next(kFrameHeaderBytes); }
   BytePosition end() const { return start.Next(kFrameHeaderBytes + body_bytes); }
@@ -55,12 +55,15 @@ struct Frame {
 uint32_t ChainCrc(uint32_t previous, const FrameHeader& header);
 
 // The 64 bytes for `header`. The last 8 are local to one disk: the number of
-// the sync group (0 on the wire) and its CRC.
-void EncodeFrameHeader(const FrameHeader& header, uint32_t sync_group, char* to);
+// the sync group (0 on the wire) and a CRC that begins with `disk_key` (0 on the
+// wire; on disk the key of the segment, so that a frame is valid in no other).
+void EncodeFrameHeader(const FrameHeader& header, uint32_t sync_group, char* to,
+                       uint32_t disk_key = 0);
 
-// Errors: DataLoss if magic, version, a length or the header's CRC is wrong.
+// Errors: DataLoss if magic, version, a length or a CRC of the header is wrong.
 // Says nothing of the body. `sync_group` may be null.
-absl::StatusOr<FrameHeader> DecodeFrameHeader(absl::string_view bytes, uint32_t* sync_group);
+absl::StatusOr<FrameHeader> DecodeFrameHeader(absl::string_view bytes, uint32_t* sync_group,
+                                              uint32_t disk_key = 0);
 
 // DataLoss unless `body` has the length and the CRC that `header` names.
 absl::Status CheckFrameBody(const FrameHeader& header, absl::string_view body);

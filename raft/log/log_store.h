@@ -27,6 +27,10 @@ struct LogOptions {
   // Names the group: a segment copied from another one is refused.
   uint64_t group_fingerprint = 0;
   bool prepare_segments = true;  // False: files grow as they are written (small tests).
+  // False: this volume had a log before, so an absent one is a loss, not a beginning.
+  bool is_new_volume = true;
+  // Bytes of the newest frames that are kept in memory for readers and followers.
+  uint64_t tail_cache_bytes = 32 << 20;
 };
 
 // Thread safety: Append, TruncateAfter, Sync and WriteClosingMark belong to the

@@ -1,0 +1,65 @@
+// The admin protocol (proto/admin.proto) on the internal port: what the
+// command line asks of a broker.
+#ifndef TOTORA_BROKER_ADMIN_SERVICE_H_
+#define TOTORA_BROKER_ADMIN_SERVICE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/service/broker_service.h"
+#include "raft/replica.h"
+#include "store/state_machine.h"
+
+namespace grpc {
+class ServerBuilder;
+}
+
+namespace totora::broker {
+
+// One group hosted by this process. Everything is borrowed.
+struct HostedGroup {
+  GroupId id;
+  std::string name;
+  ReplicaId self;
+  std::vector<ReplicaId> voters;
+  Executor* executor = nullptr;
+  raft::Replica* replica = nullptr;
+  store::StateMachine* state = nullptr;
+  service::BrokerService* service = nullptr;
+  // Calls back once connected nameservers know all topic changes up to now, or
+  // after a second.
+  std::function<void(absl::AnyInvocable<void()>)> when_topics_told;
+};
+
+struct AdminOptions {
+  std::string cluster;
+  std::string process;   // This one's name.
+  std::string version;
+};
+
+// Fills in what the nameservers told; may be null. Takes a
+// totora::admin::ClusterStatusReply*, called on any thread.
+using ClusterOverview = std::function<void(void* cluster_status_reply)>;
+
+// Thread safety: gRPC calls it from its own threads; all state is asked for on
+// the groups' executors.
+class AdminService {
+ public:
+  AdminService(const AdminOptions& options, std::vector<HostedGroup> groups,
+               ClusterOverview overview);
+  ~AdminService();
+
+  // Before the server is built; this must outlive the server.
+  void Register(grpc::ServerBuilder* builder);
+
+ private:
+  class Service;
+  std::unique_ptr<Service> service_;
+};
+
+}  // namespace totora::broker
+
+#endif  // TOTORA_BROKER_ADMIN_SERVICE_H_

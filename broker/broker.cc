@@ -1,0 +1,453 @@
+#include "broker/broker.h"
+
+#include <arpa/inet.h>
+#include <grpcpp/grpcpp.h>
+
+#include <future>
+#include <random>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "broker/admin_service.h"
+#include "broker/group_door.h"
+#include "broker/grpc_api/grpc_api.h"
+#include "broker/health.h"
+#include "broker/registration.h"
+#include "broker/service/broker_service.h"
+#include "broker/service/replica_log.h"
+#include "common/log.h"
+#include "common/status.h"
+#include "common/thread_executor.h"
+#include "net/event_loop.h"
+#include "net/listener.h"
+#include "proto/admin.pb.h"
+#include "raft/grpc_transport.h"
+#include "raft/replica.h"
+#include "store/checkpoint_store.h"
+#include "store/state_machine.h"
+
+namespace totora::broker {
+namespace {
+
+constexpr absl::Duration kDoorInterval = absl::Milliseconds(100);
+constexpr absl::Duration kHousekeeping = absl::Seconds(1);
+constexpr absl::Duration kLagMax = absl::Seconds(5);
+constexpr int kFatalStatus = 75;  // EX_TEMPFAIL: start again, recovery decides.
+
+std::string RandomVolumeId() {
+  std::random_device random;
+  std::string id;
+  while (id.size() < 16) {
+    const uint32_t word = random();
+    id.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  return id;
+}
+
+// 0 if `host` is no dotted IPv4 address.
+uint32_t Ipv4Of(const std::string& host) {
+  in_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) != 1) return 0;
+  return ntohl(address.s_addr);
+}
+
+// Runs `work` on `executor` and waits for it.
+template <typename F>
+void RunOn(Executor* executor, F work) {
+  std::promise<void> done;
+  executor->Post([&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+}  // namespace
+
+// Everything, in the order of construction.
+//
+// Thread safety: the observers' methods run on the replica's executor, the rest
+// belongs to main's thread, but for what says otherwise.
+struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
+  Settings settings;
+
+  // What listeners and connections refer to lives longer than they do.
+  std::shared_ptr<NetBudget> budget = std::make_shared<NetBudget>();
+  std::unique_ptr<EventLoopPool> loops;
+
+  // Listeners are opened first: a dying process closes low descriptors first, and
+  // whoever reconnects should find the others' listeners, not ours.
+  std::unique_ptr<GroupDoor> group_door;
+  std::vector<std::unique_ptr<Listener>> listeners;
+  std::unique_ptr<Listener> metrics_listener;
+
+  std::unique_ptr<ThreadExecutor> background;
+  std::unique_ptr<ThreadExecutor> log_executor;
+  std::unique_ptr<ThreadExecutor> executor;
+  std::unique_ptr<ThreadExecutor> door_thread;
+  std::unique_ptr<store::CheckpointStore> checkpoints;
+  std::unique_ptr<store::StateMachine> state;
+  std::unique_ptr<raft::GrpcTransportService> transport_service;
+  std::unique_ptr<raft::Transport> transport;
+  std::unique_ptr<raft::Replica> replica;
+  std::unique_ptr<service::CommandLog> log;
+  std::unique_ptr<service::BrokerService> service;
+  std::unique_ptr<Registration> registration;
+  std::unique_ptr<AdminService> admin;
+  std::unique_ptr<grpc::Server> internal_server;
+  std::unique_ptr<grpc_api::GrpcApi> api;
+  Health health;
+  DoorPolicy door_policy;
+  absl::Duration last_checkpoint;
+  bool is_stopping = false;  // Of the executor.
+  bool is_topic_report_posted = false;
+  std::vector<Registration::TopicChange> topic_changes;
+  std::set<ReplicaId> peers_up;
+
+  absl::Status OpenListeners();
+  absl::Status OpenData();
+  absl::Status StartInternal();
+  void StartServing();
+  void Housekeeping();
+  void WatchDoor();
+  std::vector<ListenerAddress> ListenerAddresses() const;
+
+  // raft::ReplicaObserver
+  void OnStatus(const raft::ReplicaStatus& status) override;
+  void OnPeerMessage(ReplicaId from, Incarnation incarnation, absl::string_view bytes) override {
+    service->OnPeerMessage(from, incarnation, bytes);
+  }
+  void OnPeerUp(ReplicaId peer, Incarnation incarnation) override {
+    peers_up.insert(peer);
+    health.SetPeers(peers_up.size());
+    service->OnPeerUp(peer, incarnation);
+  }
+  void OnPeerDown(ReplicaId peer) override {
+    peers_up.erase(peer);
+    health.SetPeers(peers_up.size());
+    service->OnPeerDown(peer);
+  }
+  void OnFatal(const absl::Status& reason) override;
+
+  // store::ApplyObserver: the services hear first.
+  void CommandApplied(const raft::CommandId& id, absl::string_view result) override {
+    service->CommandApplied(id, result);
+  }
+  void QueueGrew(absl::string_view topic, uint32_t queue_id, QueueOffset end) override {
+    service->QueueGrew(topic, queue_id, end);
+  }
+  void LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
+                      uint32_t queue_id) override {
+    service->LeasesReleased(topic, consumer_group, queue_id);
+  }
+  void TopicChanged(absl::string_view topic,
+                    const std::optional<store::TopicConfig>& config) override;
+};
+
+absl::Status Broker::Parts::OpenListeners() {
+  if (!settings.group_listen.empty()) {
+    ListenerOptions options;
+    options.address = settings.group_listen;
+    options.tag = "default";
+    options.reuse_port = true;
+    group_door = std::make_unique<GroupDoor>(options);
+    TOTORA_RETURN_IF_ERROR(Annotate(group_door->Open(), "group.listen"));
+  }
+  for (const std::string& address : settings.public_listen) {
+    ListenerOptions options;
+    options.address = address;
+    options.tag = "default";
+    absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(options);
+    if (!listener.ok()) return Annotate(listener.status(), "public.listen");
+    listeners.push_back(*std::move(listener));
+  }
+  ListenerOptions options;
+  options.address = settings.metrics_listen;
+  options.tag = "metrics";
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(options);
+  if (!listener.ok()) return Annotate(listener.status(), "metrics.listen");
+  metrics_listener = *std::move(listener);
+  return absl::OkStatus();
+}
+
+absl::Status Broker::Parts::OpenData() {
+  background = std::make_unique<ThreadExecutor>("background");
+  log_executor = std::make_unique<ThreadExecutor>("log");
+  executor = std::make_unique<ThreadExecutor>("replica");
+  FileSystem* const fs = FileSystem::Posix();
+  TOTORA_RETURN_IF_ERROR(fs->CreateDirectory(settings.data_directory));
+  TOTORA_ASSIGN_OR_RETURN(checkpoints,
+                          store::OpenRocksCheckpoints(settings.data_directory + "/index"));
+  store::StoreOptions store_options;
+  const service::Address own =
+      settings.group_address.value_or(ListenerAddresses().front().address);
+  if (const uint32_t ip = Ipv4Of(own.host)) store_options.store_host_ip = ip;
+  store_options.store_host_port = own.port;
+  store_options.checkpoint_log_bytes = settings.checkpoint_log_bytes;
+  TOTORA_ASSIGN_OR_RETURN(
+      state, store::StateMachine::Open(store_options, checkpoints.get(), background.get()));
+  transport_service = std::make_unique<raft::GrpcTransportService>();
+  raft::GrpcTransportOptions transport_options;
+  transport_options.group = settings.group;
+  transport_options.peers = settings.peers;
+  transport = transport_service->MakeTransport(transport_options);
+
+  raft::ReplicaOptions options;
+  options.cluster = settings.cluster;
+  options.group = settings.group;
+  options.group_name = settings.group_name;
+  options.self = settings.replica;
+  for (const auto& [id, address] : settings.peers) options.voters.push_back(id);
+  options.preferred_leader = settings.preferred_leader;
+  options.seed = std::random_device()();
+  options.directory = settings.data_directory;
+  options.segment_bytes = settings.segment_bytes;
+  options.prepare_segments = settings.prepare_segments;
+  options.reserve_bytes = settings.reserve_bytes;
+  options.fresh_volume_id = RandomVolumeId();
+  TOTORA_ASSIGN_OR_RETURN(
+      replica, raft::Replica::Open(options, fs, executor.get(), log_executor.get(),
+                                   background.get(), transport.get(), state.get(), this));
+  log = service::MakeReplicaLog(replica.get(), settings.replica, options.voters);
+  service::BrokerServiceOptions service_options;
+  service_options.group = settings.group;
+  service_options.group_name = settings.group_name;
+  service_options.creates_consumer_groups_on_use = settings.creates_consumer_groups;
+  service = std::make_unique<service::BrokerService>(service_options, log.get(), state.get(),
+                                                     executor.get());
+  return absl::OkStatus();
+}
+
+std::vector<ListenerAddress> Broker::Parts::ListenerAddresses() const {
+  ListenerAddress address;
+  address.name = "default";
+  if (settings.public_advertise) {
+    address.address = *settings.public_advertise;
+  } else {
+    absl::StatusOr<service::Address> listen = ParseAddress(settings.public_listen.front());
+    if (listen.ok()) address.address = *std::move(listen);
+    address.address.port = static_cast<uint16_t>(listeners.front()->port());
+    if (address.address.host == "0.0.0.0" || address.address.host.empty()) {
+      address.address.host = "127.0.0.1";
+    }
+  }
+  address.group_address = settings.group_address;
+  return {address};
+}
+
+absl::Status Broker::Parts::StartInternal() {
+  std::vector<ReplicaId> voters;
+  for (const auto& [id, address] : settings.peers) voters.push_back(id);
+  AdminOptions admin_options;
+  admin_options.cluster = settings.cluster;
+  admin_options.process = absl::StrCat(settings.group_name, "-", settings.replica.value());
+  admin_options.version = Version();
+
+  RegistrationOptions options;
+  options.nameservers = settings.nameservers;
+  options.process = admin_options.process;
+  options.incarnation = replica->incarnation().value();
+  options.cluster = settings.cluster;
+  options.version = Version();
+  TOTORA_ASSIGN_OR_RETURN(options.internal_address,
+                          ParseAddress(settings.peers.at(settings.replica)));
+  options.group = settings.group;
+  options.group_name = settings.group_name;
+  options.self = settings.replica;
+  options.listeners = ListenerAddresses();
+  registration = std::make_unique<Registration>(options, &service->topic_directory());
+  service->SetRoutes(registration.get());
+
+  HostedGroup hosted;
+  hosted.id = settings.group;
+  hosted.name = settings.group_name;
+  hosted.self = settings.replica;
+  hosted.voters = voters;
+  hosted.executor = executor.get();
+  hosted.replica = replica.get();
+  hosted.state = state.get();
+  hosted.service = service.get();
+  hosted.when_topics_told = [this](absl::AnyInvocable<void()> done) {
+    registration->WhenTopicsTold(absl::Seconds(1), std::move(done));
+  };
+  admin = std::make_unique<AdminService>(
+      admin_options, std::vector<HostedGroup>{hosted}, [this](void* reply) {
+        registration->FillClusterStatus(static_cast<admin::ClusterStatusReply*>(reply));
+      });
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(settings.internal_listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 16 << 20);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 1 << 20);
+  transport_service->Register(&builder);
+  admin->Register(&builder);
+  internal_server = builder.BuildAndStart();
+  if (internal_server == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("internal.listen: cannot listen at ", settings.internal_listen));
+  }
+  return absl::OkStatus();
+}
+
+void Broker::Parts::StartServing() {
+  RunOn(executor.get(), [this] {
+    service->Start();
+    state->SetObserver(this);
+    last_checkpoint = executor->clock().SteadyNow();
+    registration->TopicsChanged(state->topic_table_version(), {});
+    Housekeeping();
+  });
+  registration->Start();
+  replica->Start();
+  api = std::make_unique<grpc_api::GrpcApi>(service.get());
+  loops = std::make_unique<EventLoopPool>("net", settings.net_threads);
+  ListenerProtocols protocols;
+  protocols.grpc = api->service();
+  for (const auto& listener : listeners) listener->Start(loops.get(), budget, protocols);
+  if (group_door) group_door->Serve(loops.get(), budget, protocols);
+  ListenerProtocols health_protocols;
+  health_protocols.http = [this](absl::string_view target) {
+    return health.Answer(target, budget->counters());
+  };
+  metrics_listener->Start(loops.get(), budget, std::move(health_protocols));
+  door_thread = std::make_unique<ThreadExecutor>("door");
+  WatchDoor();
+}
+
+void Broker::Parts::Housekeeping() {
+  if (is_stopping) return;
+  executor->PostAfter(kHousekeeping, [this] { Housekeeping(); });
+  const raft::ReplicaStatus status = replica->CurrentStatus();
+  const int64_t behind_ms = status.role == raft::Role::kLeader || status.applied >= status.commit
+                                ? 0
+                                : replica->LogTimeNowMs() - state->log_time_ms();
+  health.SetStatus(status, absl::Milliseconds(behind_ms) < kLagMax);
+  const absl::Duration now = executor->clock().SteadyNow();
+  if (state->NeedsCheckpoint() || (now - last_checkpoint >= settings.checkpoint_interval &&
+                                   state->applied() > state->checkpointed())) {
+    last_checkpoint = now;
+    state->Checkpoint([](const absl::Status& written) {
+      if (!written.ok()) {
+        TOTORA_LOG(kError, "store") << "checkpoint failed, the next will try again: " << written;
+      }
+    });
+  }
+}
+
+void Broker::Parts::WatchDoor() {
+  if (!group_door) return;
+  door_thread->PostAfter(kDoorInterval, [this] {
+    DoorSigns signs = health.Signs();
+    signs.reaches_a_nameserver = registration->IsConnected();
+    signs.nameserver_names_a_leader = registration->NameserverNamesALeader();
+    const bool should_be_open =
+        door_policy.ShouldBeOpen(signs, Clock::System()->SteadyNow());
+    if (should_be_open && !group_door->is_open()) {
+      const absl::Status opened = group_door->Open();
+      TOTORA_LOG(kInfo, "broker") << "group address opened again: " << opened;
+    } else if (!should_be_open && group_door->is_open()) {
+      TOTORA_LOG(kWarn, "broker") << "cannot serve: group address closed for now";
+      group_door->Close();
+    }
+    WatchDoor();
+  });
+}
+
+void Broker::Parts::OnStatus(const raft::ReplicaStatus& status) {
+  health.SetStatus(status, true);
+  service->OnStatus(status);
+  if (registration) registration->SetStatus(status);
+}
+
+void Broker::Parts::OnFatal(const absl::Status& reason) {
+  TOTORA_LOG(kError, "broker") << "ending the process: " << reason;
+  EndProcess(kFatalStatus);
+}
+
+void Broker::Parts::TopicChanged(absl::string_view topic,
+                                 const std::optional<store::TopicConfig>& config) {
+  service->TopicChanged(topic, config);
+  topic_changes.push_back({std::string(topic), config});
+  if (std::exchange(is_topic_report_posted, true)) return;
+  // After this apply the table's version includes the change.
+  executor->Post([this] {
+    is_topic_report_posted = false;
+    registration->TopicsChanged(state->topic_table_version(), std::exchange(topic_changes, {}));
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const Settings& settings) {
+  auto parts = std::make_unique<Parts>();
+  parts->settings = settings;
+  TOTORA_RETURN_IF_ERROR(parts->OpenListeners());
+  TOTORA_RETURN_IF_ERROR(parts->OpenData());
+  TOTORA_RETURN_IF_ERROR(parts->StartInternal());
+  parts->StartServing();
+  TOTORA_LOG(kInfo, "broker") << Field("group", settings.group_name)
+                              << Field("replica", settings.replica)
+                              << Field("public", parts->listeners.front()->address())
+                              << "started";
+  return std::unique_ptr<Broker>(new Broker(std::move(parts)));
+}
+
+Broker::Broker(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Broker::~Broker() = default;
+
+void Broker::Stop() {
+  Parts& parts = *parts_;
+  // Hand the lead to whoever is most up to date, so that nobody waits for an election.
+  std::promise<void> handed_over;
+  parts.executor->Post([&parts, &handed_over] {
+    const raft::ReplicaStatus status = parts.replica->CurrentStatus();
+    ReplicaId best;
+    LogIndex best_match;
+    for (const auto& [peer, match] : status.match) {
+      if (match >= best_match && parts.peers_up.count(peer) > 0) {
+        best = peer;
+        best_match = match;
+      }
+    }
+    if (best.value() == 0) {
+      handed_over.set_value();
+      return;
+    }
+    parts.replica->TransferLeadership(
+        best, [&handed_over](const absl::Status&) { handed_over.set_value(); });
+  });
+  handed_over.get_future().wait();
+  parts.api->AskToReconnect();
+  if (parts.door_thread) parts.door_thread->Stop();
+  if (parts.group_door) parts.group_door->Close();
+  for (const auto& listener : parts.listeners) listener->Drain();
+  RunOn(parts.executor.get(), [&parts] { parts.service->Stop(); });
+  const absl::Duration give_up = Clock::System()->SteadyNow() + parts.settings.shutdown_grace;
+  const auto open = [&parts] {
+    int64_t connections = 0;
+    for (const auto& listener : parts.listeners) connections += listener->connections();
+    return connections;
+  };
+  while (open() > 0 && Clock::System()->SteadyNow() < give_up) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  parts.registration->Stop();
+  std::promise<void> written;
+  parts.executor->Post([&parts, &written] {
+    parts.is_stopping = true;
+    parts.state->Checkpoint([&written](const absl::Status&) { written.set_value(); });
+  });
+  written.get_future().wait_for(std::chrono::seconds(10));
+  for (const auto& listener : parts.listeners) listener->Stop();
+  parts.metrics_listener->Stop();
+  parts.loops->Stop();
+  parts.replica->Stop();
+  parts.internal_server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  parts.executor->Stop();
+  parts.log_executor->Stop();
+  parts.background->Stop();
+}
+
+}  // namespace totora::broker

@@ -1,0 +1,160 @@
+#include "broker/service/broker_service.h"
+
+#include <utility>
+
+#include "broker/service/plain_result.h"
+#include "common/log.h"
+
+namespace totora::service {
+namespace {
+
+constexpr absl::Duration kStartedAgain = absl::Seconds(1);
+
+}  // namespace
+
+BrokerService::BrokerService(const BrokerServiceOptions& options, CommandLog* log,
+                             store::StateMachine* state, Executor* executor)
+    : options_(options),
+      log_(log),
+      state_(state),
+      executor_(executor),
+      sender_(log, &directory_),
+      acks_(log),
+      topics_(log, &directory_),
+      consumer_groups_(log, state, options.creates_consumer_groups_on_use),
+      reports_(log, executor),
+      receiver_(log, state, executor, &topics_, &consumer_groups_, &reports_, options.polls),
+      sessions_(log, executor),
+      duties_(log, state, &sessions_, executor) {
+  for (const store::TopicConfig& topic : state_->Topics()) directory_.Set(topic.name, topic);
+}
+
+BrokerService::~BrokerService() = default;
+
+void BrokerService::Start() {
+  is_running_ = true;
+  state_->SetObserver(this);
+  SubmitStarted();
+  TickLater();
+}
+
+void BrokerService::SubmitStarted() {
+  // Never given up: it must stay in front of everything else that this
+  // incarnation submits.
+  log_->Submit(store::CommandKind::kReplicaStarted, std::string(), absl::InfiniteDuration(),
+               [this](absl::StatusOr<absl::string_view> result) {
+                 if (!is_running_ || result.ok() || absl::IsDeadlineExceeded(result.status())) {
+                   return;
+                 }
+                 // The disk is full, perhaps. Until this gets through, leases
+                 // of earlier incarnations end by their own time, no sooner.
+                 TOTORA_LOG_LIMITED(kWarn, "service")
+                     << "start not recorded yet: " << result.status().message();
+                 executor_->PostAfter(kStartedAgain,
+                                      [this, alive = std::weak_ptr<bool>(is_alive_)] {
+                                        if (!alive.expired() && is_running_) SubmitStarted();
+                                      });
+               });
+}
+
+void BrokerService::Stop() {
+  is_running_ = false;
+  receiver_.AnswerAll();
+}
+
+void BrokerService::TickLater() {
+  executor_->PostAfter(options_.tick, [this, alive = std::weak_ptr<bool>(is_alive_)] {
+    if (alive.expired() || !is_running_) return;
+    Tick();
+    TickLater();
+  });
+}
+
+void BrokerService::Tick() {
+  const absl::Duration now = executor_->clock().SteadyNow();
+  receiver_.Tick(now);
+  reports_.Tick(now);
+  sessions_.Tick(now);
+  duties_.Tick(now);
+}
+
+// --- For dialects --------------------------------------------------------------
+
+PollId BrokerService::Receive(ReceiveRequest request, ReceiveDone done) {
+  const PollId poll = next_poll_.fetch_add(1, std::memory_order_relaxed);
+  executor_->Post([this, poll, request = std::move(request), done = std::move(done)]() mutable {
+    sessions_.Touch(request.client_id, ClientKind::kUnknown, request.consumer_group);
+    receiver_.Receive(poll, std::move(request), std::move(done));
+  });
+  return poll;
+}
+
+void BrokerService::CancelPoll(PollId poll) {
+  executor_->Post([this, poll] { receiver_.Cancel(poll); });
+}
+
+void BrokerService::ReportDelivery(std::string consumer_group, std::string topic,
+                                   std::vector<store::DeliveredMessage> messages,
+                                   bool was_written) {
+  executor_->Post([this, consumer_group = std::move(consumer_group), topic = std::move(topic),
+                   messages = std::move(messages),
+                   was_written] { reports_.Add(consumer_group, topic, messages, was_written); });
+}
+
+void BrokerService::TouchClient(std::string client_id, ClientKind kind,
+                                std::string consumer_group) {
+  executor_->Post(
+      [this, client_id = std::move(client_id), kind, consumer_group = std::move(consumer_group)] {
+        sessions_.Touch(client_id, kind, consumer_group);
+      });
+}
+
+void BrokerService::ReleaseClient(std::string client_id, std::string consumer_group,
+                                  absl::Duration give_up,
+                                  absl::AnyInvocable<void(absl::Status)> done) {
+  executor_->Post([this, client_id = std::move(client_id),
+                   consumer_group = std::move(consumer_group), give_up,
+                   done = std::move(done)]() mutable {
+    sessions_.Remove(client_id);
+    store::ReleaseClientCommand command{std::move(client_id), std::move(consumer_group)};
+    log_->Submit(store::CommandKind::kReleaseClient, command.Encode(), give_up,
+                 [done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
+                   done(PlainOutcome(bytes));
+                 });
+  });
+}
+
+// --- From the replica ------------------------------------------------------------
+
+void BrokerService::OnStatus(const raft::ReplicaStatus& status) {
+  receiver_.SetHasLeader(status.leader != ReplicaId());
+  sender_.SetDiskFull(status.is_disk_full);
+}
+
+void BrokerService::OnPeerMessage(ReplicaId from, Incarnation, absl::string_view bytes) {
+  sessions_.PeerMessage(from, bytes);
+}
+
+void BrokerService::OnPeerUp(ReplicaId peer, Incarnation) { sessions_.PeerUp(peer); }
+
+void BrokerService::OnPeerDown(ReplicaId peer) { sessions_.PeerDown(peer); }
+
+void BrokerService::CommandApplied(const raft::CommandId& id, absl::string_view result) {
+  log_->CommandApplied(id, result);
+}
+
+void BrokerService::QueueGrew(absl::string_view topic, uint32_t queue_id, QueueOffset) {
+  receiver_.QueueGrew(topic, queue_id);
+}
+
+void BrokerService::LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
+                                   uint32_t queue_id) {
+  receiver_.LeasesReleased(topic, consumer_group, queue_id);
+}
+
+void BrokerService::TopicChanged(absl::string_view topic,
+                                 const std::optional<store::TopicConfig>& config) {
+  directory_.Set(topic, config);
+}
+
+}  // namespace totora::service

@@ -1,0 +1,44 @@
+// What only the leader proposes: that leases end when log time has passed them,
+// and that they go on for clients that are alive.
+#ifndef TOTORA_BROKER_SERVICE_LEADER_DUTIES_H_
+#define TOTORA_BROKER_SERVICE_LEADER_DUTIES_H_
+
+#include "absl/time/time.h"
+#include "broker/service/command_log.h"
+#include "broker/service/sessions.h"
+#include "common/executor.h"
+#include "store/state_machine.h"
+
+namespace totora::service {
+
+// Thread safety: confined to the replica's executor.
+class LeaderDuties {
+ public:
+  static constexpr absl::Duration kRenewInterval = absl::Seconds(10);
+  // A new leader gives every client this long to be heard of by it.
+  static constexpr absl::Duration kFirstLook = absl::Seconds(60);
+  static constexpr size_t kClientsPerCommand = 10'000;
+  static constexpr size_t kClientsMax = 100'000;
+
+  LeaderDuties(CommandLog* log, const store::StateMachine* state, const Sessions* sessions,
+               Executor* executor)
+      : log_(log), state_(state), sessions_(sessions), executor_(executor) {}
+
+  void Tick(absl::Duration now);
+
+ private:
+  void Expire(absl::Duration now);
+  void RenewLeases(absl::Duration now);
+
+  CommandLog* const log_;
+  const store::StateMachine* const state_;
+  const Sessions* const sessions_;
+  Executor* const executor_;
+  bool is_leading_ = false;
+  bool is_expiring_ = false;     // An ExpireCommand is on its way.
+  absl::Duration last_renewal_;  // Valid while leading.
+};
+
+}  // namespace totora::service
+
+#endif  // TOTORA_BROKER_SERVICE_LEADER_DUTIES_H_

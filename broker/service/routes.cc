@@ -1,0 +1,49 @@
+#include "broker/service/routes.h"
+
+#include <utility>
+
+#include "common/check.h"
+
+namespace totora::service {
+
+LocalRoutes::LocalRoutes(const TopicDirectory* topics, std::string broker_name, ReplicaId self,
+                         std::map<std::string, ListenerAddresses> by_listener)
+    : topics_(topics),
+      broker_name_(std::move(broker_name)),
+      self_(self),
+      by_listener_(std::move(by_listener)),
+      leader_(self) {
+  TOTORA_CHECK(!by_listener_.empty());
+  for (const auto& [name, addresses] : by_listener_) {
+    TOTORA_CHECK(addresses.group.has_value() || addresses.replicas.contains(self)) << name;
+  }
+}
+
+void LocalRoutes::SetLeader(ReplicaId leader) {
+  if (leader == ReplicaId()) return;
+  MutexLock lock(&mu_);
+  leader_ = leader;
+}
+
+Address LocalRoutes::AddressFor(absl::string_view listener) const {
+  auto it = by_listener_.find(std::string(listener));
+  const ListenerAddresses& addresses =
+      it == by_listener_.end() ? by_listener_.begin()->second : it->second;
+  if (addresses.group.has_value()) return *addresses.group;
+  ReplicaId leader;
+  {
+    MutexLock lock(&mu_);
+    leader = leader_;
+  }
+  auto at = addresses.replicas.find(leader);
+  return at == addresses.replicas.end() ? addresses.replicas.at(self_) : at->second;
+}
+
+std::vector<GroupRoute> LocalRoutes::Find(absl::string_view topic,
+                                          absl::string_view listener) const {
+  const std::shared_ptr<TopicDirectory::Topic> found = topics_->Find(topic);
+  if (found == nullptr) return {};
+  return {GroupRoute{broker_name_, AddressFor(listener), found->config}};
+}
+
+}  // namespace totora::service

@@ -1,0 +1,177 @@
+#include "broker/settings.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/status.h"
+
+namespace totora::broker {
+
+const std::vector<SettingRow>& SettingRows() {
+  static const std::vector<SettingRow> rows = {
+      {"cluster.name", SettingKind::kText, "DefaultCluster", "", "",
+       "Name of the cluster; replicas and data of another one are refused.",
+       {"brokerClusterName"}},
+      {"broker.name", SettingKind::kText, "", "", "",
+       "Name of the group, which clients know as broker name.", {"brokerName"}, false},
+      {"group.id", SettingKind::kCount, "1", "1", "65535", "Number of the group in the cluster."},
+      {"replica.id", SettingKind::kCount, "", "1", "64", "Number of this replica in its group.",
+       {}, false},
+      {"replica.peers", SettingKind::kText, "", "", "",
+       "Internal address of every replica, this one included: 1@host:port,2@host:port,3@host:port. "
+       "Equal on all.",
+       {}, false},
+      {"replica.preferred-leader", SettingKind::kCount, "0", "0", "64",
+       "The replica that may lead without delay; 0: all alike."},
+      {"data.dir", SettingKind::kText, "", "", "", "Directory of log, votes and indexes.",
+       {"storePathRootDir"}, false},
+      {"public.listen", SettingKind::kText, "0.0.0.0:8081", "", "",
+       "Where clients connect, both protocols."},
+      {"public.extra-listen", SettingKind::kText, "", "", "",
+       "More addresses that answer alike, separated by commas."},
+      {"public.advertise", SettingKind::kText, "", "", "",
+       "What routes name instead of public.listen, if clients reach it by another address.",
+       {"brokerIP1"}},
+      {"group.address", SettingKind::kText, "", "", "",
+       "One address behind which any live replica answers; wins in routes. Without it clients "
+       "whose leader's host vanished wait up to 30 s for a new route."},
+      {"group.listen", SettingKind::kText, "", "", "",
+       "Address that this replica binds together with others of its host (SO_REUSEPORT)."},
+      {"internal.listen", SettingKind::kText, "127.0.0.1:40911", "", "",
+       "Replicas, command line. Not for clients: there is no authentication yet."},
+      {"metrics.listen", SettingKind::kText, "127.0.0.1:5557", "", "",
+       "/metrics, /healthz and /readyz."},
+      {"namesrv.addresses", SettingKind::kText, "", "", "",
+       "Every nameserver, separated by commas or semicolons.", {"namesrvAddr"}},
+      {"net.threads", SettingKind::kCount, "1", "1", "64", "Threads that serve connections."},
+      {"segment.bytes", SettingKind::kBytes, "256MiB", "1MiB", "4GiB",
+       "Size of a file of the log. Smaller ones free space in smaller steps.",
+       {"mappedFileSizeCommitLog"}},
+      {"segment.prepare", SettingKind::kBool, "true", "", "",
+       "Write segments with zeros ahead of time: steadier sync times for one more segment of "
+       "space."},
+      {"disk.reserve", SettingKind::kBytes, "64MiB", "0B", "1GiB",
+       "Below this much free space the replica takes no more messages."},
+      {"checkpoint.log-bytes", SettingKind::kBytes, "512MiB", "1MiB", "16GiB",
+       "Log between two checkpoints. More: fewer writes, longer replay after a crash."},
+      {"checkpoint.interval", SettingKind::kDuration, "30s", "1s", "1h",
+       "Time between two checkpoints."},
+      {"consumer-group.auto-create", SettingKind::kBool, "true", "", "",
+       "A consumer group that is used and does not exist is made.",
+       {"autoCreateSubscriptionGroup"}},
+      {"shutdown.grace", SettingKind::kDuration, "5s", "0s", "5m",
+       "How long a stopping broker waits for its clients' calls to end."},
+      {"log.file", SettingKind::kText, "", "", "", "Appended to; empty: standard error."},
+      {"log.levels", SettingKind::kText, "info", "", "",
+       "Level for all modules, then exceptions: info,raft=debug."},
+  };
+  return rows;
+}
+
+const std::vector<IgnoredKey>& IgnoredKeys() {
+  static const std::vector<IgnoredKey> keys = {
+      {"brokerId", "replicas elect their leader: see replica.id"},
+      {"brokerRole", "replicas elect their leader"},
+      {"flushDiskType", "an acknowledgement always means that a majority has synced"},
+      {"enableDLegerCommitLog", "the log is always replicated"},
+      {"dLegerGroup", "see broker.name"},
+      {"dLegerPeers", "see replica.peers"},
+      {"dLegerSelfId", "see replica.id"},
+      {"storePathCommitLog", "the log is in data.dir"},
+      {"storePathConsumerQueue", "queues are indexes in data.dir"},
+      {"storePathIndex", "indexes are in data.dir"},
+      {"sendMessageThreadPoolNums", "see net.threads"},
+      {"pullMessageThreadPoolNums", "see net.threads"},
+      {"useReentrantLockWhenPutMessage", "there is no such lock"},
+      {"transientStorePoolEnable", "the log is synced before it is acknowledged"},
+      {"haListenPort", "replicas use internal.listen"},
+      {"rocketmqHome", "there is no home directory"},
+  };
+  return keys;
+}
+
+absl::StatusOr<service::Address> ParseAddress(absl::string_view text) {
+  const size_t colon = text.rfind(':');
+  uint32_t port = 0;
+  if (colon == absl::string_view::npos || colon == 0 ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is not host:port"));
+  }
+  absl::string_view host = text.substr(0, colon);
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  return service::Address{std::string(host), static_cast<uint16_t>(port)};
+}
+
+namespace {
+
+absl::Status ReadPeers(const std::string& text, Settings* settings) {
+  for (absl::string_view part : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    const std::vector<absl::string_view> pair =
+        absl::StrSplit(absl::StripAsciiWhitespace(part), absl::MaxSplits('@', 1));
+    uint32_t id = 0;
+    if (pair.size() != 2 || !absl::SimpleAtoi(pair[0], &id) || id == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("replica.peers: '", part, "' is not ID@host:port"));
+    }
+    TOTORA_RETURN_IF_ERROR(Annotate(ParseAddress(pair[1]).status(), "replica.peers"));
+    if (!settings->peers.emplace(ReplicaId(id), std::string(pair[1])).second) {
+      return absl::InvalidArgumentError(absl::StrCat("replica.peers names replica ", id, " twice"));
+    }
+  }
+  if (settings->peers.count(settings->replica) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "replica.peers does not name this replica, replica.id = ", settings->replica.value()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadAddress(const Configuration& configuration, const char* name,
+                         std::optional<service::Address>* to) {
+  const std::string& text = configuration.Text(name);
+  if (text.empty()) return absl::OkStatus();
+  absl::StatusOr<service::Address> address = ParseAddress(text);
+  if (!address.ok()) return Annotate(address.status(), name);
+  *to = *std::move(address);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Settings> ReadSettings(const Configuration& configuration) {
+  Settings settings;
+  settings.cluster = configuration.Text("cluster.name");
+  settings.group = GroupId(static_cast<uint32_t>(configuration.Count("group.id")));
+  settings.group_name = configuration.Text("broker.name");
+  settings.replica = ReplicaId(static_cast<uint32_t>(configuration.Count("replica.id")));
+  TOTORA_RETURN_IF_ERROR(ReadPeers(configuration.Text("replica.peers"), &settings));
+  settings.preferred_leader =
+      ReplicaId(static_cast<uint32_t>(configuration.Count("replica.preferred-leader")));
+  settings.data_directory = configuration.Text("data.dir");
+  settings.public_listen = {configuration.Text("public.listen")};
+  for (absl::string_view extra :
+       absl::StrSplit(configuration.Text("public.extra-listen"), ',', absl::SkipWhitespace())) {
+    settings.public_listen.emplace_back(absl::StripAsciiWhitespace(extra));
+  }
+  TOTORA_RETURN_IF_ERROR(
+      ReadAddress(configuration, "public.advertise", &settings.public_advertise));
+  TOTORA_RETURN_IF_ERROR(ReadAddress(configuration, "group.address", &settings.group_address));
+  settings.group_listen = configuration.Text("group.listen");
+  settings.internal_listen = configuration.Text("internal.listen");
+  settings.metrics_listen = configuration.Text("metrics.listen");
+  for (absl::string_view server : absl::StrSplit(configuration.Text("namesrv.addresses"),
+                                                 absl::ByAnyChar(",;"), absl::SkipWhitespace())) {
+    settings.nameservers.emplace_back(absl::StripAsciiWhitespace(server));
+  }
+  settings.net_threads = static_cast<size_t>(configuration.Count("net.threads"));
+  settings.segment_bytes = configuration.Bytes("segment.bytes");
+  settings.prepare_segments = configuration.Bool("segment.prepare");
+  settings.reserve_bytes = configuration.Bytes("disk.reserve");
+  settings.checkpoint_log_bytes = configuration.Bytes("checkpoint.log-bytes");
+  settings.checkpoint_interval = configuration.Duration("checkpoint.interval");
+  settings.creates_consumer_groups = configuration.Bool("consumer-group.auto-create");
+  settings.shutdown_grace = configuration.Duration("shutdown.grace");
+  return settings;
+}
+
+}  // namespace totora::broker

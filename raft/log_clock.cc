@@ -1,0 +1,58 @@
+#include "raft/log_clock.h"
+
+#include <algorithm>
+
+namespace totora::raft {
+namespace {
+constexpr double kSlewMax = 0.05;
+constexpr int64_t kAgreementMs = 1000;
+}  // namespace
+
+int64_t LogClock::OwnOffset() const {
+  return WallMillis(*clock_) - absl::ToInt64Milliseconds(clock_->SteadyNow());
+}
+
+void LogClock::StartLeading(int64_t last_ms) {
+  last_steady_ = clock_->SteadyNow();
+  log_ms_ = static_cast<double>(last_ms);
+  if (last_ms == 0) log_ms_ = static_cast<double>(WallMillis(*clock_));
+}
+
+void LogClock::PeerWall(ReplicaId peer, int64_t wall_ms) {
+  peer_offsets_[peer] = wall_ms - absl::ToInt64Milliseconds(clock_->SteadyNow());
+}
+
+bool LogClock::AgreedOffset(int64_t* offset) const {
+  std::vector<int64_t> offsets = {OwnOffset()};
+  for (const auto& [peer, peer_offset] : peer_offsets_) offsets.push_back(peer_offset);
+  const size_t majority = replicas_ / 2 + 1;
+  if (offsets.size() < majority) return false;
+  std::sort(offsets.begin(), offsets.end());
+  // The first window of a majority that lies within a second; its median.
+  for (size_t i = 0; i + majority <= offsets.size(); ++i) {
+    if (offsets[i + majority - 1] - offsets[i] <= kAgreementMs) {
+      *offset = offsets[i + majority / 2];
+      return true;
+    }
+  }
+  return false;
+}
+
+int64_t LogClock::NowMs() {
+  const absl::Duration steady = clock_->SteadyNow();
+  const double passed = absl::ToDoubleMilliseconds(steady - last_steady_);
+  last_steady_ = steady;
+  int64_t offset = 0;
+  const bool is_agreed = AgreedOffset(&offset);
+  if (!is_agreed) offset = OwnOffset();
+  const double target = static_cast<double>(offset) + absl::ToDoubleMilliseconds(steady);
+  const double next = log_ms_ + passed;
+  if (is_agreed && target - next > kAgreementMs) {
+    log_ms_ = target;
+  } else {
+    log_ms_ = next + std::clamp(target - next, -kSlewMax * passed, kSlewMax * passed);
+  }
+  return static_cast<int64_t>(log_ms_);
+}
+
+}  // namespace totora::raft

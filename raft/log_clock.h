@@ -1,0 +1,52 @@
+// Log time: what the state machine calls now. The leader puts it into each
+// entry; it never falls, and one bad clock moves nothing.
+//
+// It runs with the leader's steady clock, slewed by at most 5 % toward a
+// target: the median of the replicas' wall clocks when a majority agrees
+// within a second, else the leader's own wall clock. When the majority agrees
+// and log time is more than a second behind, it steps forward to the median;
+// when it is ahead, it only slows down.
+#ifndef TOTORA_RAFT_LOG_CLOCK_H_
+#define TOTORA_RAFT_LOG_CLOCK_H_
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/types.h"
+
+namespace totora::raft {
+
+// Thread safety: confined.
+class LogClock {
+ public:
+  // `clock` must outlive this. `replicas` counts all voters, this one included.
+  LogClock(const Clock* clock, size_t replicas) : clock_(clock), replicas_(replicas) {}
+
+  // This replica begins to lead. `last_ms` is the newest log time in its log,
+  // 0 if the log holds none: then log time begins at the wall clock.
+  void StartLeading(int64_t last_ms);
+
+  // A peer's wall clock showed `wall_ms` just now.
+  void PeerWall(ReplicaId peer, int64_t wall_ms);
+
+  // Never less than before.
+  int64_t NowMs();
+
+ private:
+  // Wall clocks as offsets to our steady clock, in ms.
+  int64_t OwnOffset() const;
+  // The median offset of a majority that agrees within a second.
+  bool AgreedOffset(int64_t* offset) const;
+
+  const Clock* const clock_;
+  const size_t replicas_;
+  std::map<ReplicaId, int64_t> peer_offsets_;
+  double log_ms_ = 0;
+  absl::Duration last_steady_;
+};
+
+}  // namespace totora::raft
+
+#endif  // TOTORA_RAFT_LOG_CLOCK_H_

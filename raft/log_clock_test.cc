@@ -1,0 +1,85 @@
+#include "raft/log_clock.h"
+
+#include <gtest/gtest.h>
+
+namespace totora::raft {
+namespace {
+
+class FakeClock : public Clock {
+ public:
+  absl::Time WallNow() const override { return absl::FromUnixMillis(1'000'000) + steady + offset; }
+  absl::Duration SteadyNow() const override { return steady; }
+  void Pass(absl::Duration time) { steady += time; }
+  int64_t WallMs() const { return absl::ToUnixMillis(WallNow()); }
+
+  absl::Duration steady = absl::Seconds(5);
+  absl::Duration offset;
+};
+
+class LogClockTest : public testing::Test {
+ protected:
+  LogClockTest() { log_clock_.StartLeading(0); }
+
+  FakeClock clock_;
+  LogClock log_clock_{&clock_, 3};
+};
+
+TEST_F(LogClockTest, BeginsAtTheWallClockAndRunsWithIt) {
+  EXPECT_EQ(log_clock_.NowMs(), clock_.WallMs());
+  clock_.Pass(absl::Seconds(10));
+  EXPECT_EQ(log_clock_.NowMs(), clock_.WallMs());
+}
+
+TEST_F(LogClockTest, OneBadClockMovesNothing) {
+  log_clock_.NowMs();
+  log_clock_.PeerWall(ReplicaId(2), clock_.WallMs());
+  log_clock_.PeerWall(ReplicaId(3), clock_.WallMs() + 7'200'000);
+  clock_.Pass(absl::Seconds(1));
+  EXPECT_EQ(log_clock_.NowMs(), clock_.WallMs());
+}
+
+TEST_F(LogClockTest, OurOwnBadClockIsOutvoted) {
+  const int64_t truth = log_clock_.NowMs();
+  log_clock_.PeerWall(ReplicaId(2), clock_.WallMs());
+  log_clock_.PeerWall(ReplicaId(3), clock_.WallMs());
+  clock_.offset = absl::Hours(5);
+  clock_.Pass(absl::Seconds(1));
+  EXPECT_EQ(log_clock_.NowMs(), truth + 1000);
+}
+
+TEST_F(LogClockTest, StepsForwardWhenAMajorityAgrees) {
+  log_clock_.StartLeading(clock_.WallMs() - 3'600'000);
+  log_clock_.PeerWall(ReplicaId(2), clock_.WallMs());
+  clock_.Pass(absl::Milliseconds(10));
+  EXPECT_EQ(log_clock_.NowMs(), clock_.WallMs());
+}
+
+TEST_F(LogClockTest, NeverStepsBackButSlowsDown) {
+  const int64_t ahead = clock_.WallMs() + 3'600'000;
+  log_clock_.StartLeading(ahead);
+  log_clock_.PeerWall(ReplicaId(2), clock_.WallMs());
+  clock_.Pass(absl::Seconds(100));
+  EXPECT_EQ(log_clock_.NowMs(), ahead + 95'000);
+}
+
+TEST_F(LogClockTest, WithoutAgreementItSlewsByFivePercentAtMost) {
+  log_clock_.StartLeading(clock_.WallMs() - 3'600'000);
+  const int64_t start = clock_.WallMs() - 3'600'000;
+  clock_.Pass(absl::Seconds(100));
+  EXPECT_EQ(log_clock_.NowMs(), start + 105'000);
+}
+
+TEST_F(LogClockTest, NeverFalls) {
+  int64_t last = 0;
+  for (int i = 0; i < 1000; ++i) {
+    clock_.offset = absl::Hours(i % 7 - 3);
+    log_clock_.PeerWall(ReplicaId(2), clock_.WallMs() + (i % 5 - 2) * 10'000'000);
+    clock_.Pass(absl::Milliseconds(i % 50));
+    const int64_t now = log_clock_.NowMs();
+    ASSERT_GE(now, last);
+    last = now;
+  }
+}
+
+}  // namespace
+}  // namespace totora::raft

@@ -1,0 +1,195 @@
+#include "store/state_machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/check.h"
+#include "common/status.h"
+#include "store/state.h"
+
+namespace totora::store {
+namespace {
+
+// Index entries appended since the last freeze: at 10 bytes each what RAM holds
+// of a flood of small messages, and what one batch writes.
+constexpr uint64_t kUnfrozenEntriesMax = 2'000'000;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(const StoreOptions& options,
+                                                                 CheckpointStore* checkpoints,
+                                                                 Executor* background) {
+  TOTORA_CHECK(options.dedup_ids_max > 0 && options.dedup_ids_max < (uint64_t{1} << 31));
+  auto loading = std::make_unique<State>(options, checkpoints, background);
+  TOTORA_RETURN_IF_ERROR(loading->Load());
+  return std::unique_ptr<StateMachine>(new StateMachine(std::move(loading)));
+}
+
+StateMachine::StateMachine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+StateMachine::~StateMachine() = default;
+
+void StateMachine::SetObserver(ApplyObserver* observer) { state_->observer = observer; }
+
+void StateMachine::SetExecutor(Executor* executor) {
+  state_->writer.SetWakeUp(
+      [executor, state = state_.get(), alive = std::weak_ptr<bool>(state_->is_alive)] {
+        executor->Post([state, alive] {
+          if (!alive.expired()) state->Poll();
+        });
+      });
+}
+
+void StateMachine::Apply(const raft::Frame& entry) { state_->Apply(entry); }
+LogIndex StateMachine::applied_at_start() const { return state_->applied_at_start; }
+LogIndex StateMachine::applied() const { return state_->applied; }
+int64_t StateMachine::log_time_ms() const { return state_->log_time_ms; }
+
+// --- Checkpoints ----------------------------------------------------------------
+
+void StateMachine::LogSynced(LogIndex index) {
+  state_->Poll();
+  state_->writer.LogSynced(index);
+}
+
+void StateMachine::Checkpoint(absl::AnyInvocable<void(absl::Status)> done) {
+  state_->Checkpoint(std::move(done));
+}
+
+bool StateMachine::NeedsCheckpoint() const {
+  return state_->unfrozen_bytes >= state_->options.checkpoint_log_bytes ||
+         state_->index.unfrozen_entries() >= kUnfrozenEntriesMax;
+}
+
+LogIndex StateMachine::checkpointed() const { return state_->writer.checkpointed(); }
+
+// --- Questions --------------------------------------------------------------------
+
+std::optional<TopicConfig> StateMachine::FindTopic(absl::string_view name) const {
+  const Topic* const topic = state_->topics.Find(name);
+  if (topic == nullptr) return std::nullopt;
+  return topic->config;
+}
+
+std::vector<TopicConfig> StateMachine::Topics() const {
+  std::vector<TopicConfig> all;
+  for (const auto& [id, topic] : state_->topics.by_id()) all.push_back(topic->config);
+  std::sort(all.begin(), all.end(),
+            [](const TopicConfig& a, const TopicConfig& b) { return a.name < b.name; });
+  return all;
+}
+
+uint64_t StateMachine::topic_table_version() const { return state_->topics.version(); }
+
+std::optional<ConsumerGroupConfig> StateMachine::FindConsumerGroup(absl::string_view name) const {
+  const ConsumerGroup* const group = state_->groups.Find(name);
+  if (group == nullptr) return std::nullopt;
+  return group->config;
+}
+
+std::vector<ConsumerGroupConfig> StateMachine::ConsumerGroups() const {
+  std::vector<ConsumerGroupConfig> all;
+  for (const auto& [id, group] : state_->groups.by_id()) all.push_back(group->config);
+  std::sort(all.begin(), all.end(), [](const ConsumerGroupConfig& a, const ConsumerGroupConfig& b) {
+    return a.name < b.name;
+  });
+  return all;
+}
+
+absl::StatusOr<QueueBounds> StateMachine::Bounds(absl::string_view topic_name,
+                                                 uint32_t queue_id) const {
+  const Topic* const topic = state_->topics.Find(topic_name);
+  if (topic == nullptr) return absl::NotFoundError("no such topic");
+  if (queue_id >= topic->queues.size()) return absl::NotFoundError("no such queue");
+  const Queue& queue = topic->queues[queue_id];
+  return QueueBounds{QueueOffset(queue.begin), QueueOffset(queue.end)};
+}
+
+absl::StatusOr<std::vector<QueueEntry>> StateMachine::Entries(absl::string_view topic_name,
+                                                              uint32_t queue_id, QueueOffset from,
+                                                              size_t count) const {
+  TOTORA_ASSIGN_OR_RETURN(const QueueBounds bounds, Bounds(topic_name, queue_id));
+  if (from < bounds.begin || from > bounds.end) {
+    return absl::OutOfRangeError("the queue has no such offset");
+  }
+  const Topic& topic = *state_->topics.Find(topic_name);
+  std::vector<IndexEntry> packed;
+  TOTORA_RETURN_IF_ERROR(state_->index.Read(
+      topic, queue_id, from.value(),
+      std::min<uint64_t>(count, bounds.end.value() - from.value()), &packed));
+  std::vector<QueueEntry> entries;
+  entries.reserve(packed.size());
+  for (const IndexEntry& entry : packed) {
+    entries.push_back({from, BytePosition(entry.position), entry.size, entry.tag_hash,
+                       entry.store_time_ms});
+    from = from.Next();
+  }
+  return entries;
+}
+
+bool StateMachine::MayDeliver(absl::string_view group_name, absl::string_view topic_name,
+                              int32_t queue_id) const {
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  const Topic* const topic = state_->topics.Find(topic_name);
+  if (group == nullptr || topic == nullptr || !group->config.is_enabled) return false;
+  const size_t readable = std::min<size_t>(topic->config.read_queues, topic->queues.size());
+  if (queue_id >= 0) {
+    const auto at = static_cast<uint32_t>(queue_id);
+    return at < topic->queues.size() && state_->MayDeliver(*group, *topic, at);
+  }
+  for (uint32_t at = 0; at < readable; ++at) {
+    if (state_->MayDeliver(*group, *topic, at)) return true;
+  }
+  return false;
+}
+
+std::vector<ConsumerProgress> StateMachine::Progress(absl::string_view group_name,
+                                                     absl::string_view topic_name) const {
+  std::vector<ConsumerProgress> all;
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  const Topic* const topic = state_->topics.Find(topic_name);
+  if (group == nullptr || topic == nullptr) return all;
+  for (uint32_t at = 0; at < topic->queues.size(); ++at) {
+    const Queue& queue = topic->queues[at];
+    ConsumerProgress& progress = all.emplace_back();
+    progress.queue_id = at;
+    progress.bounds = {QueueOffset(queue.begin), QueueOffset(queue.end)};
+    progress.next = progress.committed = progress.bounds.begin;
+    const LeaseQueue* const held = state_->leases.Find({group->id, topic->id, at});
+    if (held == nullptr) continue;
+    progress.next = QueueOffset(std::max(held->next, queue.begin));
+    progress.committed = QueueOffset(std::max(held->LowestOpen(), queue.begin));
+    progress.in_flight = held->leased;
+    progress.ready_again = held->ready.size();
+  }
+  return all;
+}
+
+std::optional<QueueOffset> StateMachine::ConsumerOffset(absl::string_view group_name,
+                                                        absl::string_view topic_name,
+                                                        uint32_t queue_id) const {
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  const Topic* const topic = state_->topics.Find(topic_name);
+  if (group == nullptr || topic == nullptr) return std::nullopt;
+  const std::optional<uint64_t> offset =
+      state_->offsets.Find({group->id, topic->id, queue_id});
+  if (!offset.has_value()) return std::nullopt;
+  return QueueOffset(*offset);
+}
+
+std::optional<int64_t> StateMachine::NextExpiryMs() const { return state_->leases.NextExpiryMs(); }
+
+std::vector<std::string> StateMachine::ClientsWithAutoRenewedLeases(size_t limit) const {
+  return state_->leases.AutoRenewedClients(limit);
+}
+
+uint64_t StateMachine::DedupIdsForgottenYoung() const { return state_->dedup.forgotten_young(); }
+
+uint64_t StateMachine::LastSequenceOf(ReplicaId replica, Incarnation incarnation) const {
+  auto it = state_->commands.lives().find(replica);
+  if (it == state_->commands.lives().end() || it->second.incarnation != incarnation) return 0;
+  return it->second.highest;
+}
+
+std::string StateMachine::Dump() const { return state_->Dump(); }
+
+}  // namespace totora::store

@@ -1,0 +1,105 @@
+#!/bin/bash
+# Does the README's promise hold? Makes a Debian 12 that has nothing but
+# ca-certificates, git and make, clones this repository (what is committed)
+# into it and runs the given make commands there.
+#
+# Usage (as root): tests/bare_debian.sh [--keep] [MAKE ARGUMENTS]...
+#   Each argument is one call of make; default: "demo ONESHOT=1" and "test".
+#   --keep leaves the root in place, to look around with chroot.
+#   BARE_ROOT  where the root is made (default build/bare-debian)
+#   CCACHE_SHARE=1  lends the root this machine's compiler cache
+#
+# Where packages come from is taken over from this machine: apt's sources,
+# settings and keys, the certificate store, and what pip, Maven and Go are told
+# by files and environment. Mounts live in a mount namespace of their own, so
+# they vanish with this script however it ends.
+set -euo pipefail
+
+if [[ ${BARE_DEBIAN_INSIDE:-} != 1 ]]; then
+  ((EUID == 0)) || { echo "bare_debian: must be root, for chroot and mounts" >&2; exit 1; }
+  BARE_DEBIAN_INSIDE=1 exec unshare --mount --propagation private "$0" "$@"
+fi
+
+repo=$(cd "$(dirname "$0")/.." && pwd)
+root=${BARE_ROOT:-$repo/build/bare-debian}
+keep=0
+if [[ ${1:-} == --keep ]]; then keep=1; shift; fi
+runs=("$@")
+((${#runs[@]})) || runs=("demo ONESHOT=1" "test")
+
+"$repo/tools/install_packages.sh" root
+
+# The first source of this machine that carries the suite itself, in either of
+# apt's two notations.
+mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
+  awk '$2 == "bookworm" {print $1; exit}')
+[[ -n $mirror ]] || { echo "bare_debian: apt here has no source for bookworm" >&2; exit 1; }
+
+echo "bare_debian: making $root"
+rm -rf --one-file-system "$root"
+mkdir -p "$root"
+debootstrap --variant=minbase --include=ca-certificates,git,make bookworm "$root" "$mirror" \
+  >"$root.log" 2>&1 || { tail -20 "$root.log" >&2; exit 1; }
+
+take_over() {  # Copies files and folders to the same place in the root, if they are here.
+  local path
+  for path in "$@"; do
+    [[ -e $path ]] || continue
+    mkdir -p "$root$(dirname "$path")"
+    rm -rf "${root:?}$path"  # It may hold links, which would lead back to this machine.
+    cp -aL "$path" "$root$(dirname "$path")/"
+  done
+}
+
+# Only sources of Debian's own packages: others would bring in packages that a
+# bare Debian does not have.
+rm -f "$root/etc/apt/sources.list"
+for sources in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+  [[ -e $sources ]] && grep -qE '\bbookworm(-updates|-security)?( |$)' "$sources" &&
+    take_over "$sources"
+done
+mapfile -t settings < <(grep -l '^ *Acquire' /etc/apt/apt.conf /etc/apt/apt.conf.d/* 2>/dev/null || true)
+take_over "${settings[@]}" /usr/share/keyrings /etc/resolv.conf /etc/hosts /etc/ssl/certs \
+  /usr/local/share/ca-certificates /etc/pip.conf
+home=${HOME:-/root}
+for path in .config/pip .pip .m2/settings.xml .config/go/env; do
+  if [[ -e $home/$path ]]; then
+    mkdir -p "$root/root/$(dirname "$path")"
+    cp -aL "$home/$path" "$root/root/$(dirname "$path")/"
+  fi
+done
+environment=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+             LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive)
+while IFS= read -r name; do
+  environment+=("$name=${!name}")
+done < <(compgen -e | grep -E '^(PIP_.*|GOPROXY|GOSUMDB|GONOSUMDB|GOFLAGS|GOPRIVATE|MAVEN_OPTS|MAVEN_ARGS|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_FILE|SSL_CERT_DIR)$' || true)
+
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --rbind /sys "$root/sys"
+if [[ ${CCACHE_SHARE:-} == 1 ]] && command -v ccache >/dev/null; then
+  cache=$(ccache --get-config cache_dir)
+  mkdir -p "$root/ccache"
+  mount --bind "$cache" "$root/ccache"
+  environment+=(CCACHE_DIR=/ccache)
+fi
+
+git clone -q --no-hardlinks "$repo" "$root/src/totora"
+git -C "$root/src/totora" checkout -q --detach "$(git -C "$repo" rev-parse HEAD)"
+
+status=0
+for run in "${runs[@]}"; do
+  read -r -a words <<<"$run"
+  began=$SECONDS
+  if chroot "$root" env -i "${environment[@]}" make -C /src/totora "${words[@]}" </dev/null; then
+    result=ok
+  else
+    result=FAILED status=1
+  fi
+  echo "bare_debian: make $run: $result after $((SECONDS - began)) s"
+done
+
+umount -R "$root/proc" "$root/dev" "$root/sys"
+[[ -d $root/ccache ]] && umount "$root/ccache"
+((keep)) || rm -rf --one-file-system "$root"
+exit "$status"

@@ -1,0 +1,136 @@
+#include "tests/sim/process.h"
+
+#include <utility>
+
+#include "common/check.h"
+#include "common/coding.h"
+#include "common/log.h"
+#include "common/status.h"
+
+namespace totora::sim {
+namespace {
+constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
+}  // namespace
+
+Process::Process(Scheduler* scheduler, SimNetwork* network, ReplicaId self,
+                 std::vector<ReplicaId> all, ProcessEvents events)
+    : scheduler_(scheduler),
+      network_(network),
+      self_(self),
+      all_(std::move(all)),
+      events_(std::move(events)),
+      clock_(scheduler),
+      disk_(std::make_unique<MemoryFileSystem>(scheduler->random().Next())),
+      checkpoints_(std::make_shared<std::map<std::string, std::string>>()),
+      segment_bytes_(uint64_t{32} << 10) {}
+
+Process::~Process() {
+  if (is_running()) End(false);
+}
+
+absl::Status Process::Start() {
+  TOTORA_CHECK(!is_running());
+  life_ = std::make_shared<Life>();
+  const absl::Status status = StartLife();
+  if (!status.ok()) life_->is_alive = false;
+  return status;
+}
+
+void Process::LosePower() { disk_->Crash(scheduler_->random().Next()); }
+
+absl::Status Process::StartLife() {
+  auto parts = std::make_unique<Parts>();
+  const auto executor = [&](int64_t low_us, int64_t high_us) {
+    return std::make_unique<SimExecutor>(scheduler_, life_, &clock_, absl::Microseconds(low_us),
+                                         absl::Microseconds(high_us));
+  };
+  parts->executor = executor(1, 20);
+  parts->log_executor = executor(40, 600);
+  parts->background = executor(100, 3000);
+  parts->transport = network_->MakeTransport(self_, all_, life_);
+  parts->checkpoints = store::MakeMemoryCheckpoints(checkpoints_);
+  store::StoreOptions store_options;
+  store_options.checkpoint_log_bytes = 64 << 10;
+  TOTORA_ASSIGN_OR_RETURN(parts->state,
+                          store::StateMachine::Open(store_options, parts->checkpoints.get(),
+                                                    parts->background.get()));
+  raft::ReplicaOptions options;
+  options.cluster = "sim";
+  options.group = GroupId(1);
+  options.group_name = "g1";
+  options.self = self_;
+  options.voters = all_;
+  options.seed = scheduler_->random().Next();
+  options.directory = directory_;
+  options.segment_bytes = segment_bytes_;
+  options.prepare_segments = scheduler_->random().Chance(0.5);
+  options.fresh_volume_id.assign(16, '\0');
+  PutAt<uint64_t>(options.fresh_volume_id.data(), uint64_t{self_.value()} << 32 | volumes_);
+  options.entry_bytes_max = 4 << 10;
+  options.reserve_bytes = 0;
+  TOTORA_ASSIGN_OR_RETURN(
+      parts->replica,
+      raft::Replica::Open(options, disk_.get(), parts->executor.get(), parts->log_executor.get(),
+                          parts->background.get(), parts->transport.get(), parts->state.get(),
+                          this));
+  parts->state->SetObserver(this);
+  parts_ = std::move(parts);
+  parts_->replica->Start();
+  parts_->replica->Submit(static_cast<uint16_t>(store::CommandKind::kReplicaStarted), "",
+                          absl::InfiniteDuration(), [](absl::StatusOr<absl::string_view>) {});
+  parts_->executor->PostAfter(kHousekeeping, [this] { Housekeeping(); });
+  return absl::OkStatus();
+}
+
+void Process::Housekeeping() {
+  parts_->executor->PostAfter(kHousekeeping, [this] { Housekeeping(); });
+  store::StateMachine* const state = parts_->state.get();
+  if (state->NeedsCheckpoint() || scheduler_->random().Chance(0.05)) state->Checkpoint(nullptr);
+  if (status_.role != raft::Role::kLeader) return;
+  const std::optional<int64_t> expiry = state->NextExpiryMs();
+  if (!expiry || *expiry > parts_->replica->LogTimeNowMs()) return;
+  parts_->replica->Submit(static_cast<uint16_t>(store::CommandKind::kExpire),
+                          store::ExpireCommand{}.Encode(), absl::InfiniteDuration(),
+                          [](absl::StatusOr<absl::string_view>) {});
+}
+
+void Process::End(bool host_went) {
+  life_->is_alive = false;
+  network_->Died(self_, host_went);
+  graveyard_.push_back(std::move(parts_));
+  status_ = raft::ReplicaStatus();
+}
+
+void Process::Kill() { End(false); }
+
+void Process::CutPower() {
+  End(scheduler_->random().Chance(0.5));
+  disk_->Crash(scheduler_->random().Next());
+}
+
+void Process::CutPowerAfter(uint64_t steps) { disk_->PowerOffAfter(steps); }
+
+void Process::Pause(absl::Duration how_long) { life_->paused_until = scheduler_->now() + how_long; }
+
+void Process::EmptyVolume() {
+  TOTORA_CHECK(!is_running());
+  graveyard_.clear();
+  disk_ = std::make_unique<MemoryFileSystem>(scheduler_->random().Next());
+  checkpoints_ = std::make_shared<std::map<std::string, std::string>>();
+  ++volumes_;
+}
+
+void Process::OnStatus(const raft::ReplicaStatus& status) {
+  status_ = status;
+  events_.on_status(self_, status);
+}
+
+void Process::OnFatal(const absl::Status& reason) {
+  events_.on_fatal(self_, reason);
+}
+
+void Process::CommandApplied(const raft::CommandId& id, absl::string_view result) {
+  parts_->replica->CommandApplied(id, result);
+}
+
+}  // namespace totora::sim

@@ -1,0 +1,107 @@
+// One simulated broker process after the other on one simulated volume: the
+// production replica, log and state machine on simulated disk, network, clock
+// and executors.
+#ifndef TOTORA_TESTS_SIM_PROCESS_H_
+#define TOTORA_TESTS_SIM_PROCESS_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/memory_file_system.h"
+#include "raft/replica.h"
+#include "store/state_machine.h"
+#include "tests/sim/network.h"
+#include "tests/sim/scheduler.h"
+
+namespace totora::sim {
+
+// What the checkers hear of.
+struct ProcessEvents {
+  std::function<void(ReplicaId, const raft::ReplicaStatus&)> on_status;
+  std::function<void(ReplicaId, const absl::Status&)> on_fatal;
+};
+
+class Process : public raft::ReplicaObserver, public store::ApplyObserver {
+ public:
+  Process(Scheduler* scheduler, SimNetwork* network, ReplicaId self,
+          std::vector<ReplicaId> all, ProcessEvents events);
+  ~Process() override;
+
+  // Starts a life. Errors: those of opening log and state: on a disk without
+  // faults that were injected, there must be none.
+  absl::Status Start();
+  // The power failed while it was starting.
+  void LosePower();
+  // kill -9: what was written stays in the page cache.
+  void Kill();
+  // The power fails: unsynced writes are lost or torn.
+  void CutPower();
+  // The power fails at the disk step after `steps` more.
+  void CutPowerAfter(uint64_t steps);
+  void Pause(absl::Duration how_long);
+  // The volume is replaced by an empty one. REQUIRES: not running.
+  void EmptyVolume();
+
+  bool is_running() const { return life_ != nullptr && life_->is_alive; }
+  bool is_paused() const { return is_running() && life_->paused_until > scheduler_->now(); }
+  ReplicaId id() const { return self_; }
+  raft::Replica* replica() { return parts_->replica.get(); }
+  store::StateMachine* state() { return parts_->state.get(); }
+  const raft::ReplicaStatus& status() const { return status_; }
+  MemoryFileSystem* disk() { return disk_.get(); }
+  SimClock* clock() { return &clock_; }
+  const std::string& directory() const { return directory_; }
+
+  // raft::ReplicaObserver
+  void OnStatus(const raft::ReplicaStatus& status) override;
+  void OnPeerMessage(ReplicaId, Incarnation, absl::string_view) override {}
+  void OnPeerUp(ReplicaId, Incarnation) override {}
+  void OnPeerDown(ReplicaId) override {}
+  void OnFatal(const absl::Status& reason) override;
+
+  // store::ApplyObserver
+  void CommandApplied(const raft::CommandId& id, absl::string_view result) override;
+  void QueueGrew(absl::string_view, uint32_t, QueueOffset) override {}
+  void LeasesReleased(absl::string_view, absl::string_view, uint32_t) override {}
+  void TopicChanged(absl::string_view, const std::optional<store::TopicConfig>&) override {}
+
+ private:
+  // What exists during one life.
+  struct Parts {
+    std::unique_ptr<SimExecutor> executor;
+    std::unique_ptr<SimExecutor> log_executor;
+    std::unique_ptr<SimExecutor> background;
+    std::unique_ptr<raft::Transport> transport;
+    std::unique_ptr<store::CheckpointStore> checkpoints;
+    std::unique_ptr<store::StateMachine> state;
+    std::unique_ptr<raft::Replica> replica;
+  };
+
+  absl::Status StartLife();
+  void End(bool host_went);
+  // The leader's duty: leases that have ended, and checkpoints now and then.
+  void Housekeeping();
+
+  Scheduler* const scheduler_;
+  SimNetwork* const network_;
+  const ReplicaId self_;
+  const std::vector<ReplicaId> all_;
+  const ProcessEvents events_;
+  const std::string directory_ = "/data";
+  SimClock clock_;
+  std::unique_ptr<MemoryFileSystem> disk_;
+  std::shared_ptr<std::map<std::string, std::string>> checkpoints_;
+  std::shared_ptr<Life> life_;
+  std::unique_ptr<Parts> parts_;
+  // Ended lives' parts: tasks that were dropped may still refer to them.
+  std::vector<std::unique_ptr<Parts>> graveyard_;
+  raft::ReplicaStatus status_;
+  uint64_t volumes_ = 0;
+  uint64_t segment_bytes_;
+};
+
+}  // namespace totora::sim
+
+#endif  // TOTORA_TESTS_SIM_PROCESS_H_
