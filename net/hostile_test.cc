@@ -452,20 +452,15 @@ TEST_F(Hostile, ServiceResumesAfterDescriptorsRanOut) {
     std::vector<std::unique_ptr<RawClient>> clients;
     for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<RawClient>(server_->port()));
     AwaitThat([&] { return server_->listener->connections() == 21; }, "connected");
-    // The next descriptor would have this number.
-    const int next = dup(0);
-    close(next);
-    // Clients are made first: socket() needs descriptors too.
+    // Client and server share this process's descriptors: the clients' are
+    // taken before there are no more.
     std::vector<std::unique_ptr<RawClient>> more;
-    const rlimit tight{static_cast<rlim_t>(next) + 8, old.rlim_max};
+    for (int i = 0; i < 8; ++i) more.push_back(std::make_unique<RawClient>());
+    const int first_free = dup(0);
+    close(first_free);
+    const rlimit tight{static_cast<rlim_t>(first_free), old.rlim_max};
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
-    for (int i = 0; i < 8; ++i) {
-      const int fd = socket(AF_INET, SOCK_STREAM, 0);
-      if (fd < 0) break;
-      close(fd);
-      more.push_back(std::make_unique<RawClient>(server_->port()));
-      if (refused(NetRefusal::kDescriptorsExhausted) > 0) break;
-    }
+    for (const auto& client : more) client->Connect(server_->port());
     AwaitRefusal(NetRefusal::kDescriptorsExhausted);
     EXPECT_EQ(Call(bystander_, "/test/Echo", "in").reply, "in");
     setrlimit(RLIMIT_NOFILE, &old);
