@@ -135,7 +135,7 @@ class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
   Acceptor(ListenerOptions options, int fd)
       : options_(std::move(options)), address_(LocalAddress(fd)), fd_(fd) {
-    absl::SimpleAtoi(address_.substr(address_.rfind(':') + 1), &port_);
+    TOTORA_CHECK(absl::SimpleAtoi(address_.substr(address_.rfind(':') + 1), &port_)) << address_;
   }
   ~Acceptor() {
     if (fd_ >= 0) ::close(fd_);

@@ -172,16 +172,23 @@ struct RawClient::Inflater {
   nghttp2_hd_inflater* state = nullptr;
 };
 
-RawClient::RawClient(int port, int receive_buffer)
+RawClient::RawClient()
     : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
       inflater_(std::make_unique<Inflater>()) {
   TOTORA_CHECK(fd_ >= 0);
   const timeval patience{20, 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
+RawClient::RawClient(int port, int receive_buffer) : RawClient() {
   if (receive_buffer > 0) {
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   }
+  Connect(port);
+}
+
+void RawClient::Connect(int port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));

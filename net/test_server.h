@@ -136,11 +136,14 @@ std::string GrpcMessage(absl::string_view body);
 
 class RawClient {
  public:
+  // A socket that is not connected yet.
+  RawClient();
   // Connects; nothing is sent yet.
   explicit RawClient(int port, int receive_buffer = 0);
   ~RawClient();
   RawClient(const RawClient&) = delete;
 
+  void Connect(int port);
   // Preface and SETTINGS.
   void SendPreface();
   // False once the server has closed. Waits at most 20 s for room.

@@ -55,7 +55,7 @@ class TimerWheel {
   size_t size() const { return size_; }
 
  private:
-  struct List : TimerNode {
+  struct List final : TimerNode {
     void OnTimer() override {}
   };
   static void Unlink(TimerNode* node);
