@@ -17,6 +17,7 @@ namespace totora::broker {
 namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+constexpr double kShareOfDeadline = 0.9;
 constexpr uint32_t kPageDefault = 1000;
 constexpr uint32_t kPageMax = 10'000;
 
@@ -124,8 +125,10 @@ class AdminService::Service : public admin::Admin::CallbackService {
                                        absl::StrCat("no group '", name, "' here")));
     return nullptr;
   }
-  static absl::Duration GiveUp(const HostedGroup& group) {
-    return group.executor->clock().SteadyNow() + kCallTimeout;
+  // Before the client does, so that it hears what happened.
+  static absl::Duration GiveUp(const HostedGroup& group, const grpc::CallbackServerContext* call) {
+    const absl::Duration left = absl::FromChrono(call->deadline()) - absl::Now();
+    return group.executor->clock().SteadyNow() + std::min(kCallTimeout, kShareOfDeadline * left);
   }
   // Runs `work`, which finishes the reactor, on the group's executor.
   template <typename F>
@@ -250,20 +253,21 @@ grpc::ServerUnaryReactor* AdminService::Service::CreateTopic(
     admin::CreateTopicReply* reply) {
   return OnExecutor(
       context, request->group_name(),
-      [request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
+      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
         store::TopicConfig config;
         config.name = request->topic().name();
         if (request->topic().type() != 0) {
           config.type = static_cast<store::TopicType>(request->topic().type());
         }
-        if (request->topic().read_queues() != 0) config.read_queues = request->topic().read_queues();
+        if (request->topic().read_queues() != 0)
+          config.read_queues = request->topic().read_queues();
         if (request->topic().write_queues() != 0) {
           config.write_queues = request->topic().write_queues();
         }
         if (request->topic().permission() != 0) config.permission = request->topic().permission();
         group.service->topics().Find(
-            config.name, GiveUp(group),
-            [&group, request, reply, reactor,
+            config.name, GiveUp(group, context),
+            [&group, context, request, reply, reactor,
              config](absl::StatusOr<store::TopicConfig> existing) mutable {
               reply->add_group_names(group.name);
               if (existing.ok() && *existing == config) return reactor->Finish(grpc::Status::OK);
@@ -276,7 +280,7 @@ grpc::ServerUnaryReactor* AdminService::Service::CreateTopic(
                 return reactor->Finish(ToGrpc(existing.status()));
               }
               group.service->topics().Put(
-                  config, GiveUp(group), [&group, reactor](const absl::Status& status) {
+                  config, GiveUp(group, context), [&group, reactor](const absl::Status& status) {
                     if (!status.ok()) return reactor->Finish(ToGrpc(status));
                     // After the task that tells the nameservers was posted.
                     group.executor->Post([&group, reactor] {
@@ -315,9 +319,9 @@ grpc::ServerUnaryReactor* AdminService::Service::GetTopic(grpc::CallbackServerCo
                                                           admin::GetTopicReply* reply) {
   return OnExecutor(
       context, request->group_name(),
-      [request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
+      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
         group.service->topics().Find(
-            request->name(), GiveUp(group),
+            request->name(), GiveUp(group, context),
             [&group, reply, reactor](absl::StatusOr<store::TopicConfig> config) {
               if (!config.ok()) return reactor->Finish(ToGrpc(config.status()));
               admin::TopicInGroup* out = reply->add_topics();
@@ -348,13 +352,13 @@ grpc::ServerUnaryReactor* AdminService::Service::GetTopic(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* AdminService::Service::DeleteTopic(
     grpc::CallbackServerContext* context, const admin::DeleteTopicRequest* request,
     admin::DeleteTopicReply*) {
-  return OnExecutor(context, request->group_name(),
-                    [request](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-                      group.service->topics().Delete(
-                          request->name(), GiveUp(group), [reactor](const absl::Status& status) {
-                            reactor->Finish(ToGrpc(status));
-                          });
-                    });
+  return OnExecutor(
+      context, request->group_name(),
+      [context, request](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
+        group.service->topics().Delete(
+            request->name(), GiveUp(group, context),
+            [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+      });
 }
 
 grpc::ServerUnaryReactor* AdminService::Service::CreateConsumerGroup(
@@ -362,7 +366,7 @@ grpc::ServerUnaryReactor* AdminService::Service::CreateConsumerGroup(
     admin::CreateConsumerGroupReply* reply) {
   return OnExecutor(
       context, request->group_name(),
-      [request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
+      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
         store::ConsumerGroupConfig config;
         config.name = request->consumer_group().name();
         if (request->consumer_group().max_attempts() != 0) {
@@ -371,8 +375,8 @@ grpc::ServerUnaryReactor* AdminService::Service::CreateConsumerGroup(
         config.is_fifo = request->consumer_group().is_fifo();
         config.is_enabled = !request->consumer_group().is_disabled();
         group.service->consumer_groups().Find(
-            config.name, GiveUp(group),
-            [&group, request, reply, reactor,
+            config.name, GiveUp(group, context),
+            [&group, context, request, reply, reactor,
              config](absl::StatusOr<store::ConsumerGroupConfig> existing) mutable {
               reply->add_group_names(group.name);
               if (existing.ok() && *existing == config) return reactor->Finish(grpc::Status::OK);
@@ -385,7 +389,7 @@ grpc::ServerUnaryReactor* AdminService::Service::CreateConsumerGroup(
                 return reactor->Finish(ToGrpc(existing.status()));
               }
               group.service->consumer_groups().Put(
-                  config, GiveUp(group),
+                  config, GiveUp(group, context),
                   [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
             });
       });
@@ -419,11 +423,10 @@ grpc::ServerUnaryReactor* AdminService::Service::GetConsumerGroup(
     admin::GetConsumerGroupReply* reply) {
   return OnExecutor(
       context, request->group_name(),
-      [request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
+      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
         group.service->consumer_groups().Find(
-            request->name(), GiveUp(group),
-            [&group, request, reply,
-             reactor](absl::StatusOr<store::ConsumerGroupConfig> config) {
+            request->name(), GiveUp(group, context),
+            [&group, request, reply, reactor](absl::StatusOr<store::ConsumerGroupConfig> config) {
               if (!config.ok()) return reactor->Finish(ToGrpc(config.status()));
               admin::ConsumerGroupInGroup* out = reply->add_consumer_groups();
               out->set_group_name(group.name);
@@ -457,13 +460,13 @@ grpc::ServerUnaryReactor* AdminService::Service::GetConsumerGroup(
 grpc::ServerUnaryReactor* AdminService::Service::DeleteConsumerGroup(
     grpc::CallbackServerContext* context, const admin::DeleteConsumerGroupRequest* request,
     admin::DeleteConsumerGroupReply*) {
-  return OnExecutor(context, request->group_name(),
-                    [request](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-                      group.service->consumer_groups().Delete(
-                          request->name(), GiveUp(group), [reactor](const absl::Status& status) {
-                            reactor->Finish(ToGrpc(status));
-                          });
-                    });
+  return OnExecutor(
+      context, request->group_name(),
+      [context, request](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
+        group.service->consumer_groups().Delete(
+            request->name(), GiveUp(group, context),
+            [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+      });
 }
 
 grpc::ServerWriteReactor<admin::ScanLogReply>* AdminService::Service::ScanLog(

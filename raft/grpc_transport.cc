@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <set>
 #include <shared_mutex>
 #include <utility>
@@ -67,15 +68,23 @@ std::string FirstMessage(Channel channel, const Hello& hello) {
 // Thread safety: monitor.
 class Group {
  public:
-  void Open(const Hello& hello, TransportReceiver* receiver) {
+  // `on_arrival` hears that a peer opened a stream to us; any thread, until Close.
+  void Open(const Hello& hello, TransportReceiver* receiver,
+            std::function<void(ReplicaId)> on_arrival) {
     std::unique_lock<std::shared_mutex> lock(mu_);
     hello_ = hello;
     receiver_ = receiver;
+    on_arrival_ = std::move(on_arrival);
   }
   // No receiver is called any more when it returns.
   void Close() {
     std::unique_lock<std::shared_mutex> lock(mu_);
     receiver_ = nullptr;
+    on_arrival_ = nullptr;
+  }
+  void Arrived(ReplicaId peer) const {
+    std::shared_lock<std::shared_mutex> lock(mu_);
+    if (on_arrival_) on_arrival_(peer);
   }
   void SetHello(const Hello& hello) {
     std::unique_lock<std::shared_mutex> lock(mu_);
@@ -98,6 +107,7 @@ class Group {
   mutable std::shared_mutex mu_;
   Hello hello_;
   TransportReceiver* receiver_ = nullptr;
+  std::function<void(ReplicaId)> on_arrival_;
 };
 
 // Incoming streams look their group up here.
@@ -174,6 +184,7 @@ class Incoming : public grpc::ServerGenericBidiReactor {
     const grpc::Slice slice(answer);
     write_ = grpc::ByteBuffer(&slice, 1);
     StartWrite(&write_);
+    group_->Arrived(from_->replica);
     return true;
   }
 
@@ -239,11 +250,14 @@ class Link : public std::enable_shared_from_this<Link> {
     }
     args.SetMaxReceiveMessageSize(kMessageBytesMax);
     args.SetMaxSendMessageSize(kMessageBytesMax);
-    stub_ = std::make_unique<grpc::GenericStub>(
-        grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args));
+    grpc_channel_ = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
+    stub_ = std::make_unique<grpc::GenericStub>(grpc_channel_);
   }
 
+  // Opens a stream unless there is one.
   void Dial() ABSL_LOCKS_EXCLUDED(mu_);
+  // The peer was just heard of: no need to wait for the next try. Any thread.
+  void DialSoon() ABSL_LOCKS_EXCLUDED(mu_);
   void Send(WireMessage message) ABSL_LOCKS_EXCLUDED(mu_);
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -297,6 +311,7 @@ class Link : public std::enable_shared_from_this<Link> {
   const ReplicaId peer_;
   const Channel channel_;
   const size_t queued_bytes_max_;
+  std::shared_ptr<grpc::Channel> grpc_channel_;
   std::unique_ptr<grpc::GenericStub> stub_;
 
   Mutex mu_;  // Held while gRPC's StartWrite is called; gRPC calls back without it.
@@ -311,14 +326,15 @@ class Link : public std::enable_shared_from_this<Link> {
 };
 
 void Link::Dial() {
+  // gRPC has a back-off of its own, and answers with its last error as long as
+  // that runs. Ours is enough.
+  grpc::experimental::ChannelResetConnectionBackoff(grpc_channel_.get());
   const std::string first = FirstMessage(channel_, group_->hello());
-  auto* stream = new Stream(shared_from_this());
+  Stream* stream = nullptr;
   {
     MutexLock lock(&mu_);
-    if (is_stopped_) {
-      delete stream;
-      return;
-    }
+    if (is_stopped_ || live_ != nullptr) return;
+    stream = new Stream(shared_from_this());
     stream_ = live_ = stream;
     is_writing_ = true;  // The hello.
     was_answered_ = false;
@@ -326,6 +342,16 @@ void Link::Dial() {
     queued_bytes_ = 0;
   }
   stream->Begin(stub_.get(), first);
+}
+
+void Link::DialSoon() {
+  {
+    MutexLock lock(&mu_);
+    if (is_stopped_ || was_answered_) return;
+    redial_ = kRedialFirst;
+    if (live_ != nullptr) return;
+  }
+  timers_->Post([self = shared_from_this()] { self->Dial(); });
 }
 
 void Link::Send(WireMessage message) {
@@ -427,8 +453,6 @@ class GrpcTransport : public Transport {
   ~GrpcTransport() override { Stop(); }
 
   void Start(const Hello& self, TransportReceiver* receiver) override {
-    group_->Open(self, receiver);
-    groups_->Add(options_.group, group_);
     for (const auto& [peer, target] : options_.peers) {
       if (peer == self.replica) continue;
       for (int channel = 0; channel < kChannels; ++channel) {
@@ -437,6 +461,13 @@ class GrpcTransport : public Transport {
         links_[{peer, channel}] = link;
       }
     }
+    group_->Open(self, receiver, [this](ReplicaId peer) {
+      for (int channel = 0; channel < kChannels; ++channel) {
+        const auto it = links_.find({peer, channel});
+        if (it != links_.end()) it->second->DialSoon();
+      }
+    });
+    groups_->Add(options_.group, group_);
     for (const auto& [key, link] : links_) link->Dial();
   }
 
