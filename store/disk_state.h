@@ -23,9 +23,14 @@ struct DiskState {
   std::unique_ptr<StateMachine> machine;
 };
 
-// Opens the checkpoint in `directory`, or an empty one, and gives the state machine
-// its executors, which are borrowed. Errors: those of StateMachine::Open and of the
-// file system.
+// Opens the checkpoint in `directory`, or an empty one. A checkpoint is worth
+// time and nothing else, since the log rebuilds it: one that is damaged is set
+// aside (SetAsideCheckpoints), and the state machine begins before entry 1. Whether
+// the log still reaches back to there is the log's to say (raft::Replica::Open).
+// Borrows the executors, as StateMachine does.
+//
+// Errors: FailedPrecondition if a newer version wrote it (it is left alone: the
+//   newer version can go on with it); those of the file system.
 absl::StatusOr<DiskState> OpenDiskState(const StoreOptions& options, const std::string& directory,
                                         const StateExecutors& executors);
 
