@@ -34,8 +34,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
         socket_(core_->context()) {
     ListenerProtocols protocols;
     protocols.raw = std::move(protocol);
-    serving_ =
-        std::make_shared<net::Serving>("dialled", std::move(budget), std::move(protocols));
+    serving_ = std::make_shared<net::Serving>("dialled", std::move(budget), std::move(protocols));
   }
 
   void Begin() {
@@ -54,34 +53,34 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     boost::system::error_code not_numeric;
     const boost::asio::ip::address numeric = boost::asio::ip::make_address(host, not_numeric);
     if (!not_numeric) return Connect({tcp::endpoint(numeric, port)});
-    resolver_.async_resolve(
-        host, absl::StrCat(port),
-        [self = shared_from_this()](const boost::system::error_code& error,
-                                    const tcp::resolver::results_type& found) {
-          if (self->is_over_) return;
-          const net::LoopCore::Turn turn(self->core_);
-          if (error) return self->Fail(absl::UnavailableError(error.message()), false);
-          std::vector<tcp::endpoint> endpoints;
-          for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-          self->Connect(std::move(endpoints));
-        });
+    resolver_.async_resolve(host, absl::StrCat(port),
+                            [self = shared_from_this()](const boost::system::error_code& error,
+                                                        const tcp::resolver::results_type& found) {
+                              if (self->is_over_) return;
+                              const net::LoopCore::Turn turn(self->core_);
+                              if (error)
+                                return self->Fail(absl::UnavailableError(error.message()), false);
+                              std::vector<tcp::endpoint> endpoints;
+                              for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+                              self->Connect(std::move(endpoints));
+                            });
   }
 
  private:
   void Connect(std::vector<tcp::endpoint> endpoints) {
     endpoints_ = std::move(endpoints);
-    boost::asio::async_connect(
-        socket_, endpoints_,
-        [self = shared_from_this()](const boost::system::error_code& error,
-                                    const tcp::endpoint& peer) {
-          if (self->is_over_) return;
-          const net::LoopCore::Turn turn(self->core_);
-          if (error) {
-            return self->Fail(absl::UnavailableError(error.message()),
-                              error == boost::asio::error::connection_refused);
-          }
-          self->Succeed(peer);
-        });
+    boost::asio::async_connect(socket_, endpoints_,
+                               [self = shared_from_this()](const boost::system::error_code& error,
+                                                           const tcp::endpoint& peer) {
+                                 if (self->is_over_) return;
+                                 const net::LoopCore::Turn turn(self->core_);
+                                 if (error) {
+                                   return self->Fail(
+                                       absl::UnavailableError(error.message()),
+                                       error == boost::asio::error::connection_refused);
+                                 }
+                                 self->Succeed(peer);
+                               });
   }
 
   void Succeed(const tcp::endpoint& peer) {
