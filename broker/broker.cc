@@ -73,11 +73,12 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
 
   // What listeners and connections refer to lives longer than they do.
   std::shared_ptr<NetBudget> budget = std::make_shared<NetBudget>();
-  std::unique_ptr<EventLoopPool> loops;
+  std::unique_ptr<EventLoopPool> client_loops;  // Null if net.threads is 0.
   // One loop: the replica's executor is also the loop of the connections between
   // replicas, so that their messages change threads nowhere.
   std::unique_ptr<EventLoopPool> replica_loops;
-  EventLoop* executor = nullptr;  // That loop.
+  EventLoop* executor = nullptr;   // That loop.
+  EventLoopPool* loops = nullptr;  // Where clients are served.
   GrpcService internal_service;
 
   // Listeners are opened first: a dying process closes low descriptors first, and
@@ -185,8 +186,7 @@ absl::Status Broker::Parts::OpenData() {
   TOTORA_ASSIGN_OR_RETURN(checkpoints,
                           store::OpenRocksCheckpoints(settings.data_directory + "/index"));
   store::StoreOptions store_options;
-  const service::Address own =
-      settings.group_address.value_or(ListenerAddresses().front().address);
+  const service::Address own = settings.group_address.value_or(ListenerAddresses().front().address);
   if (const uint32_t ip = Ipv4Of(own.host)) store_options.store_host_ip = ip;
   store_options.store_host_port = own.port;
   store_options.checkpoint_log_bytes = settings.checkpoint_log_bytes;
@@ -212,15 +212,15 @@ absl::Status Broker::Parts::OpenData() {
   options.reserve_bytes = settings.reserve_bytes;
   options.fresh_volume_id = RandomVolumeId();
   TOTORA_ASSIGN_OR_RETURN(
-      replica, raft::Replica::Open(options, fs, executor, log_executor.get(),
-                                   background.get(), transport.get(), state.get(), this));
+      replica, raft::Replica::Open(options, fs, executor, log_executor.get(), background.get(),
+                                   transport.get(), state.get(), this));
   log = service::MakeReplicaLog(replica.get(), settings.replica, options.voters);
   service::BrokerServiceOptions service_options;
   service_options.group = settings.group;
   service_options.group_name = settings.group_name;
   service_options.creates_consumer_groups_on_use = settings.creates_consumer_groups;
-  service = std::make_unique<service::BrokerService>(service_options, log.get(), state.get(),
-                                                     executor);
+  service =
+      std::make_unique<service::BrokerService>(service_options, log.get(), state.get(), executor);
   return absl::OkStatus();
 }
 
@@ -301,16 +301,20 @@ void Broker::Parts::StartServing() {
   internal_listener->Start(replica_loops.get(), std::make_shared<NetBudget>(),
                            std::move(internal_protocols));
   api = std::make_unique<grpc_api::GrpcApi>(service.get());
-  loops = std::make_unique<EventLoopPool>("net", settings.net_threads);
+  loops = replica_loops.get();
+  if (settings.net_threads > 0) {
+    client_loops = std::make_unique<EventLoopPool>("net", settings.net_threads);
+    loops = client_loops.get();
+  }
   ListenerProtocols protocols;
   protocols.grpc = api->service();
-  for (const auto& listener : listeners) listener->Start(loops.get(), budget, protocols);
-  if (group_door) group_door->Serve(loops.get(), budget, protocols);
+  for (const auto& listener : listeners) listener->Start(loops, budget, protocols);
+  if (group_door) group_door->Serve(loops, budget, protocols);
   ListenerProtocols health_protocols;
   health_protocols.http = [this](absl::string_view target) {
     return health.Answer(target, budget->counters());
   };
-  metrics_listener->Start(loops.get(), budget, std::move(health_protocols));
+  metrics_listener->Start(loops, budget, std::move(health_protocols));
   door_thread = std::make_unique<ThreadExecutor>("door");
   WatchDoor();
 }
@@ -341,8 +345,7 @@ void Broker::Parts::WatchDoor() {
     DoorSigns signs = health.Signs();
     signs.reaches_a_nameserver = registration->IsConnected();
     signs.nameserver_names_a_leader = registration->NameserverNamesALeader();
-    const bool should_be_open =
-        door_policy.ShouldBeOpen(signs, Clock::System()->SteadyNow());
+    const bool should_be_open = door_policy.ShouldBeOpen(signs, Clock::System()->SteadyNow());
     if (should_be_open && !group_door->is_open()) {
       const absl::Status opened = group_door->Open();
       TOTORA_LOG(kInfo, "broker") << "group address opened again: " << opened;
@@ -386,8 +389,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const Settings& settings) 
   parts->StartServing();
   TOTORA_LOG(kInfo, "broker") << Field("group", settings.group_name)
                               << Field("replica", settings.replica)
-                              << Field("public", parts->listeners.front()->address())
-                              << "started";
+                              << Field("public", parts->listeners.front()->address()) << "started";
   return std::unique_ptr<Broker>(new Broker(std::move(parts)));
 }
 
@@ -439,7 +441,7 @@ void Broker::Stop() {
   written.get_future().wait_for(std::chrono::seconds(10));
   for (const auto& listener : parts.listeners) listener->Stop();
   parts.metrics_listener->Stop();
-  parts.loops->Stop();
+  if (parts.client_loops) parts.client_loops->Stop();
   parts.replica->Stop();
   parts.internal_listener->Stop();
   parts.replica_loops->Stop();

@@ -37,8 +37,8 @@ absl::StatusOr<std::unique_ptr<addrinfo, AddrInfoFree>> Resolve(const std::strin
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(),
-                                absl::StrCat(port).c_str(), &hints, &found);
+  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(), absl::StrCat(port).c_str(),
+                                &hints, &found);
   if (error != 0) {
     return absl::InvalidArgumentError(absl::StrCat(address, ": ", gai_strerror(error)));
   }
@@ -52,8 +52,7 @@ absl::StatusOr<int> OpenSocket(const ListenerOptions& options) {
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options.reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
-      ::listen(fd, options.backlog) != 0) {
+  if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd, options.backlog) != 0) {
     const int error = errno;
     ::close(fd);
     return ErrnoStatus(error, absl::StrCat("listen on ", options.address));
@@ -119,7 +118,8 @@ class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
   void Start(EventLoopPool* loops, std::shared_ptr<NetBudget> budget, ListenerProtocols protocols) {
     TOTORA_CHECK(serving_ == nullptr) << "a listener is started once";
     loops_ = loops;
-    serving_ = std::make_shared<net::Serving>(options_.tag, std::move(budget), std::move(protocols));
+    serving_ =
+        std::make_shared<net::Serving>(options_.tag, std::move(budget), std::move(protocols));
     home_ = loops->Next()->core();
     home_->Post([self = shared_from_this()] {
       if (self->fd_ < 0) return;
@@ -236,8 +236,8 @@ class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
   // keep the socket readable for ever: give up the spare one for a moment.
   void TurnAwayWithReserve() {
     serving_->budget->counters().CountRefusal(NetRefusal::kDescriptorsExhausted);
-    TOTORA_LOG_LIMITED(kWarn, "net") << Field("listener", options_.tag)
-                                     << "no descriptor left for a new connection";
+    TOTORA_LOG_LIMITED(kWarn, "net")
+        << Field("listener", options_.tag) << "no descriptor left for a new connection";
     if (reserve_ < 0) return;
     ::close(std::exchange(reserve_, -1));
     const int fd = ::accept4(socket_->native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
@@ -259,15 +259,14 @@ class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   void Admit(int fd, const sockaddr_storage& peer) {
     NetBudget& budget = *serving_->budget;
-    const bool fits_here =
-        NetBudget::Take(&serving_->connections, 1, options_.connections_max);
-    if (!fits_here || !NetBudget::Take(&budget.counters().connections, 1,
-                                       budget.limits().connections_max)) {
+    const bool fits_here = NetBudget::Take(&serving_->connections, 1, options_.connections_max);
+    if (!fits_here ||
+        !NetBudget::Take(&budget.counters().connections, 1, budget.limits().connections_max)) {
       if (fits_here) NetBudget::Give(&serving_->connections, 1);
       budget.counters().CountRefusal(NetRefusal::kConnectionsMax);
-      TOTORA_LOG_LIMITED(kWarn, "net") << Field("listener", options_.tag)
-                                       << Field("peer", net::AddressText(peer))
-                                       << "too many connections";
+      TOTORA_LOG_LIMITED(kWarn, "net")
+          << Field("listener", options_.tag) << Field("peer", net::AddressText(peer))
+          << "too many connections";
       ::close(fd);
       return;
     }

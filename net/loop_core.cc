@@ -44,15 +44,19 @@ LoopCore::LoopCore()
 bool LoopCore::IsCurrent() const { return current_core == this; }
 
 void LoopCore::Post(Task task) {
-  // A turn looks at the tasks before it ends.
-  const bool is_in_turn = IsCurrent() && turn_depth_ > 0;
+  LoopCore* const poster =
+      current_core != nullptr && current_core->turn_depth_ > 0 ? current_core : nullptr;
   {
     MutexLock lock(&mu_);
     if (stopping_) return;
     tasks_.push_back(std::move(task));
-    if (is_in_turn || std::exchange(is_woken_, true)) return;
+    // A turn of this loop looks at the tasks before it ends.
+    if (poster == this || std::exchange(is_woken_, true)) return;
   }
-  Wake();
+  if (poster == nullptr) return Wake();
+  // One wake for all that the poster's turn has for this loop: woken at once, it
+  // would run a task at a time, in turns with the poster.
+  poster->to_wake_.push_back(shared_from_this());
 }
 
 void LoopCore::Wake() {
@@ -156,6 +160,8 @@ void LoopCore::EndTurn() {
     wake = !tasks_.empty() && !std::exchange(is_woken_, true);
   }
   if (wake) Wake();
+  for (const std::shared_ptr<LoopCore>& other : to_wake_) other->Wake();
+  to_wake_.clear();
 }
 
 void LoopCore::ArmTimer(TimerNode* node, int64_t due_nanos) {

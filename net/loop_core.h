@@ -24,7 +24,7 @@ int64_t SteadyNanos();
 
 // Thread safety: Post, PostAfter, IsCurrent and clock from any thread; the
 // rest is confined to the loop's thread.
-class LoopCore : public Executor {
+class LoopCore : public Executor, public std::enable_shared_from_this<LoopCore> {
  public:
   LoopCore();
 
@@ -126,6 +126,7 @@ class LoopCore : public Executor {
   int64_t watch_interval_nanos_ = 1'000'000'000;
   int64_t now_nanos_ = 0;
   int turn_depth_ = 0;
+  std::vector<std::shared_ptr<LoopCore>> to_wake_;  // When this turn ends.
   std::vector<std::shared_ptr<Connection>> dirty_;
   std::vector<std::shared_ptr<Connection>> flushing_;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections_;

@@ -130,10 +130,10 @@ class Incoming : public RawHandler {
  public:
   Incoming(std::shared_ptr<TcpTransportService::Groups> groups, RawConnectionPtr connection)
       : groups_(std::move(groups)), connection_(std::move(connection)) {
-    connection_->executor()->PostAfter(
-        kHelloTimeout, [connection = connection_, has_hello = has_hello_] {
-          if (!*has_hello) connection->Close();
-        });
+    connection_->executor()->PostAfter(kHelloTimeout,
+                                       [connection = connection_, has_hello = has_hello_] {
+                                         if (!*has_hello) connection->Close();
+                                       });
   }
 
   size_t OnData(absl::string_view bytes) override {

@@ -32,8 +32,8 @@ class Heard : public TransportReceiver {
  public:
   void OnMessage(std::shared_ptr<const Hello> from, Channel channel, SharedBytes bytes) override {
     MutexLock lock(&mu_);
-    messages_.push_back(absl::StrCat(from->replica.value(), "/", static_cast<int>(channel), "/",
-                                     bytes.view()));
+    messages_.push_back(
+        absl::StrCat(from->replica.value(), "/", static_cast<int>(channel), "/", bytes.view()));
   }
   void OnConnected(ReplicaId peer, Channel channel, const Hello& hello) override {
     MutexLock lock(&mu_);
@@ -89,8 +89,8 @@ class Process {
   int port() const { return listener_->port(); }
 
   void Start(std::map<ReplicaId, std::string> peers, const std::string& cluster = "c") {
-    transport = service_.MakeTransport({.group = GroupId(1), .peers = std::move(peers)},
-                                       loops_.loop(0));
+    transport =
+        service_.MakeTransport({.group = GroupId(1), .peers = std::move(peers)}, loops_.loop(0));
     transport->Start(HelloOf(replica_, cluster), &heard);
     Serve();
   }
@@ -206,8 +206,7 @@ TEST_F(TcpTransportTest, APeerThatDoesNotReadCostsBoundedMemory) {
   // Accepted by the kernel, answered by nobody: nothing may be queued for it.
   one_.Start({{ReplicaId(2), two_.address()}});
   for (int i = 0; i < 1000; ++i) {
-    one_.transport->Send(ReplicaId(2), Channel::kAppend,
-                         Message("x", {std::string(1 << 20, 'x')}));
+    one_.transport->Send(ReplicaId(2), Channel::kAppend, Message("x", {std::string(1 << 20, 'x')}));
   }
   EXPECT_EQ(one_.heard.Count("up 2/1"), 0u);
 }
@@ -236,8 +235,8 @@ TEST_F(TcpTransportTest, StrangersAreCutOff) {
   AppendBytes(&other_group, std::string(1, '\0') + EncodeHello(hello));
   std::string no_channel = "TOTORA-RAFT/1\n";
   AppendBytes(&no_channel, "\x07" + EncodeHello(HelloOf(1)));
-  std::vector<std::string> attacks = {wrong_version, no_hello, huge, other_group, no_channel,
-                                      std::string(100, '\0')};
+  std::vector<std::string> attacks = {wrong_version, no_hello,   huge,
+                                      other_group,   no_channel, std::string(100, '\0')};
   // Every flip of one byte of a good hello's length, channel and version.
   std::string good = "TOTORA-RAFT/1\n";
   AppendBytes(&good, std::string(1, '\0') + EncodeHello(HelloOf(1)));
