@@ -38,7 +38,7 @@ class Cluster::Stubs {
       grpc::ChannelArguments arguments;
       // A broker that comes back must be seen at once, not after a back-off.
       arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
-      arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+      arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);  // Also bounds one connect.
       arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 50);
       arguments.SetMaxReceiveMessageSize(-1);
       by_address_[broker.internal] = totora::admin::Admin::NewStub(grpc::CreateCustomChannel(
