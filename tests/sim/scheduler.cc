@@ -31,15 +31,16 @@ void Scheduler::RunUntil(absl::Duration until) {
 }
 
 void SimExecutor::Post(Task task) {
-  const absl::Duration at =
-      std::max(last_, scheduler_->now() + scheduler_->random().Between(low_, high_));
+  const absl::Duration ready = scheduler_->now() + scheduler_->random().Between(low_, high_);
+  const absl::Duration at = std::max({last_, stalled_until_, ready});
   last_ = at;
   scheduler_->At(at, life_, std::move(task));
 }
 
 void SimExecutor::PostAfter(absl::Duration delay, Task task) {
-  scheduler_->At(scheduler_->now() + delay + scheduler_->random().Between(low_, high_), life_,
-                 std::move(task));
+  const absl::Duration ready =
+      scheduler_->now() + delay + scheduler_->random().Between(low_, high_);
+  scheduler_->At(std::max(stalled_until_, ready), life_, std::move(task));
 }
 
 }  // namespace totora::sim

@@ -25,6 +25,8 @@ class Random {
     const int64_t span = absl::ToInt64Nanoseconds(high - low);
     return low + absl::Nanoseconds(static_cast<int64_t>(Below(static_cast<uint64_t>(span) + 1)));
   }
+  // Up to 20 ms, as often below 1 ms as above: where races are.
+  absl::Duration Moment() { return absl::Microseconds(Below(uint64_t{20} << Below(11))); }
   uint64_t Next() { return engine_(); }
 
  private:
@@ -101,6 +103,8 @@ class SimExecutor : public Executor {
   void Post(Task task) override;
   void PostAfter(absl::Duration delay, Task task) override;
   const Clock& clock() const override { return *clock_; }
+  // What is posted from now on does not run before `until`.
+  void Stall(absl::Duration until) { stalled_until_ = until; }
 
  private:
   Scheduler* const scheduler_;
@@ -109,6 +113,7 @@ class SimExecutor : public Executor {
   const absl::Duration low_;
   const absl::Duration high_;
   absl::Duration last_;  // When the task posted last will run.
+  absl::Duration stalled_until_;
 };
 
 }  // namespace totora::sim
