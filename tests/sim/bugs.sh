@@ -40,19 +40,18 @@ build() {
     { tail -20 "$scratch/build.log"; fail "$1: does not compile"; }
 }
 
-# Runs the search with a limit on CPU time; sets `status` and `seconds`.
-search() {  # search LOG
-  local TIMEFORMAT='%U'
-  seconds=$( { time (ulimit -S -t $((limit + 1))
-                     exec build/release/bin/totora_sim_test \
-                       --gtest_filter=Simulation.NothingAcknowledgedIsLostWhateverFails
-                    ) > "$1" 2>&1; } 2>&1 | tail -1; exit "${PIPESTATUS[0]}")
+# Lets the simulator search for at most `$2` CPU seconds; sets status and seconds.
+search() {  # search LOG LIMIT
+  local TIMEFORMAT=%U
+  { time bash -c 'ulimit -S -t '$(($2 + 1))'; exec build/release/bin/totora_sim_test \
+      --gtest_filter=Simulation.NothingAcknowledgedIsLostWhateverFails' > "$1" 2>&1; } 2> "$1.time"
   status=$?
+  seconds=$(tail -1 "$1.time")
 }
 
 # What the log says was wrong, in one line.
 finding() {  # finding LOG
-  grep -m1 -E '^seed [0-9]+: |check failed: ' "$1"
+  grep -m1 -E '^seed [0-9]+: at |check failed: ' "$1"
 }
 
 names=()
@@ -67,7 +66,7 @@ done
 
 build "the unbroken tree"
 if [ $# -eq 0 ]; then
-  limit=$((limit * 5)) search "$scratch/unbroken.log"
+  search "$scratch/unbroken.log" $((limit * 5))
   [ "$status" = 0 ] || { cat "$scratch/unbroken.log"; fail "the unbroken tree fails"; }
   printf '%-28s %-6s %7.1f s  %s\n' none - "$seconds" "all seeds pass"
 fi
@@ -79,7 +78,7 @@ for name in "${names[@]}"; do
     fail "$name: the patch does not apply any more; make it anew for the code as it is now"
   patch -s -p1 --fuzz=0 < "$root/tests/sim/bugs/$name.patch"
   build "$name"
-  search "$log"
+  search "$log" "$limit"
   found=$(finding "$log")
   seed=$(sed -n 's/.*seed \([0-9]*\).*/\1/p' "$log" | tail -1)
   if [ "$status" != 0 ] && [ -n "$found" ] && awk "BEGIN { exit !($seconds <= $limit) }"; then

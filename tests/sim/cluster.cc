@@ -29,8 +29,9 @@ class Cluster {
     for (uint32_t id = 1; id <= kReplicas; ++id) all_.push_back(ReplicaId(id));
     std::vector<Process*> processes;
     for (const ReplicaId id : all_) {
-      processes_.push_back(
-          std::make_unique<Process>(&scheduler_, &network_, id, all_, MakeProcessEvents()));
+      const double small_steps = options.profile == Profile::kElections ? 0.7 : 0.2;
+      processes_.push_back(std::make_unique<Process>(&scheduler_, &network_, id, all_, small_steps,
+                                                     MakeProcessEvents()));
       processes.push_back(processes_.back().get());
     }
     Nemesis::Events events;

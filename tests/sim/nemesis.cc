@@ -171,8 +171,7 @@ void Nemesis::HarmNetwork() {
     if (!is_one_way || !blocks_sending) network_->Block(other->id(), victim);
     if (is_one_way && random().Chance(0.3)) break;  // Only one pair.
   }
-  After(random().Between(absl::Milliseconds(100), absl::Seconds(5)),
-        [this] { network_->UnblockAll(); });
+  HealNetworkAfter(random().Between(absl::Milliseconds(100), absl::Seconds(5)));
 }
 
 void Nemesis::SlowNetwork() {
@@ -242,39 +241,41 @@ void Nemesis::Isolate(ReplicaId victim, absl::Duration how_long) {
     network_->Block(victim, other->id());
     network_->Block(other->id(), victim);
   }
-  After(how_long, [this] { network_->UnblockAll(); });
+  HealNetworkAfter(how_long);
+}
+
+void Nemesis::HealNetworkAfter(absl::Duration how_long) {
+  After(how_long, [this, partition = ++partition_] {
+    if (partition == partition_) network_->UnblockAll();
+  });
 }
 
 void Nemesis::StatusChanged(ReplicaId self, const raft::ReplicaStatus& status) {
+  const bool is_new_term = std::exchange(terms_[self], status.term) != status.term;
   if (!is_active_ || profile_ != Profile::kElections || emptied_.value() != 0) return;
-  const bool is_leader = status.role == raft::Role::kLeader;
-  if (!is_leader && status.role != raft::Role::kCandidate) return;
-  if (!random().Chance(is_leader ? 0.5 : 0.25)) return;
-  After(random().Moment(), [this, self] { HarmElection(self); });
+  double chance = is_new_term ? 0.15 : 0;
+  if (status.role == raft::Role::kCandidate) chance = 0.3;
+  if (status.role == raft::Role::kLeader) chance = 0.8;
+  if (!random().Chance(chance)) return;
+  After(random().Moment(), [this, self, role = status.role] { HarmElection(self, role); });
 }
 
-// `candidate` stands for election or has won one.
-void Nemesis::HarmElection(ReplicaId candidate) {
-  if (!is_active_) return;
+// `self` leads since a moment ago, stands for election, or has entered a term,
+// and most likely voted in it.
+void Nemesis::HarmElection(ReplicaId self, raft::Role role) {
+  Process* const process = processes_[self.value() - 1];
+  if (!is_active_ || !process->is_running()) return;
   ++counts_.election_faults;
-  Process* const process = processes_[candidate.value() - 1];
-  switch (random().Below(4)) {
-    case 0:
-      Isolate(candidate, Away());
-      break;
-    case 1:
-      Crash(process, Away());
-      break;
-    case 2:
-      Crash(Any(), Away());
-      break;
-    default: {
-      Process* const slow = Any();
-      if (!slow->is_running()) break;
-      ++counts_.stalls;
-      slow->StallDisk(Away() * 0.2);
-      break;
-    }
+  const uint64_t dice = random().Below(10);
+  if (role == raft::Role::kLeader && dice < 8) {
+    // Whoever was isolated before comes back: leaders that know different ends
+    // of the log take turns.
+    Isolate(self, random().Between(absl::Milliseconds(300), absl::Seconds(3)));
+  } else if (role == raft::Role::kCandidate && dice < 6) {
+    ++counts_.stalls;
+    process->StallDisk(random().Between(absl::Milliseconds(20), absl::Milliseconds(400)));
+  } else {
+    Crash(process, Away());
   }
 }
 

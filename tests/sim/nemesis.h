@@ -72,19 +72,22 @@ class Nemesis {
   void HarmDisks();
   void Rot(Process* process);
   void EmptyOne();
-  void HarmElection(ReplicaId candidate);
+  void HarmElection(ReplicaId self, raft::Role role);
   // Nobody hears `victim` for a while, and it hears nobody.
   void Isolate(ReplicaId victim, absl::Duration how_long);
+  void HealNetworkAfter(absl::Duration how_long);
 
   Scheduler* const scheduler_;
   SimNetwork* const network_;
   const std::vector<Process*> processes_;
   const Profile profile_;
+  uint64_t partition_ = 0;  // Number of the latest one; it ends what came before.
   const Events events_;
   bool is_active_ = false;
   bool may_empty_ = false;
   ReplicaId emptied_;
   std::map<ReplicaId, RottenByte> rotten_;
+  std::map<ReplicaId, Term> terms_;  // That each was last heard of in.
   FaultCounts counts_;
 };
 

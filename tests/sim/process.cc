@@ -41,11 +41,12 @@ Process::Parts::Parts() = default;
 Process::Parts::~Parts() = default;
 
 Process::Process(Scheduler* scheduler, SimNetwork* network, ReplicaId self,
-                 std::vector<ReplicaId> all, ProcessEvents events)
+                 std::vector<ReplicaId> all, double small_steps, ProcessEvents events)
     : scheduler_(scheduler),
       network_(network),
       self_(self),
       all_(std::move(all)),
+      small_steps_(small_steps),
       events_(std::move(events)),
       clock_(scheduler),
       disk_(std::make_unique<MemoryFileSystem>(scheduler->random().Next())),
@@ -96,11 +97,12 @@ absl::Status Process::StartLife() {
   options.fresh_volume_id.assign(16, '\0');
   PutAt<uint64_t>(options.fresh_volume_id.data(), uint64_t{self_.value()} << 32 | volumes_);
   options.entry_bytes_max = 4 << 10;
-  // Small requests and credits: a lagging follower catches up in many steps,
-  // and something may happen between any two of them.
-  Random& random = scheduler_->random();
-  if (random.Chance(0.4)) options.core.append_bytes_max = uint64_t{512} << random.Below(6);
-  if (random.Chance(0.4)) options.core.inflight_messages_max = 1 << random.Below(4);
+  // A lagging follower catches up in many steps, and something may happen
+  // between any two of them.
+  if (scheduler_->random().Chance(small_steps_)) {
+    options.core.append_bytes_max = uint64_t{64} << scheduler_->random().Below(4);
+    options.core.inflight_messages_max = 1 << scheduler_->random().Below(3);
+  }
   options.reserve_bytes = 0;
   TOTORA_ASSIGN_OR_RETURN(
       parts->replica,

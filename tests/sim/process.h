@@ -28,8 +28,9 @@ struct ProcessEvents {
 
 class Process : public raft::ReplicaObserver, public store::ApplyObserver {
  public:
+  // `small_steps` is the share of its lives in which it sends few entries at a time.
   Process(Scheduler* scheduler, SimNetwork* network, ReplicaId self,
-          std::vector<ReplicaId> all, ProcessEvents events);
+          std::vector<ReplicaId> all, double small_steps, ProcessEvents events);
   ~Process() override;
 
   // Starts a life. Errors: those of opening log and state: on a disk without
@@ -100,6 +101,7 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   SimNetwork* const network_;
   const ReplicaId self_;
   const std::vector<ReplicaId> all_;
+  const double small_steps_;
   const ProcessEvents events_;
   const std::string directory_ = "/data";
   SimClock clock_;

@@ -3,6 +3,7 @@
 #define TOTORA_TESTS_SIM_SCHEDULER_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <queue>
 #include <random>
@@ -103,10 +104,12 @@ class SimExecutor : public Executor {
   void Post(Task task) override;
   void PostAfter(absl::Duration delay, Task task) override;
   const Clock& clock() const override { return *clock_; }
-  // What is posted from now on does not run before `until`.
+  // Nothing runs before `until`, and then in the old order.
   void Stall(absl::Duration until) { stalled_until_ = until; }
 
  private:
+  void RunFirst();
+
   Scheduler* const scheduler_;
   const std::shared_ptr<Life> life_;
   const SimClock* const clock_;
@@ -114,6 +117,7 @@ class SimExecutor : public Executor {
   const absl::Duration high_;
   absl::Duration last_;  // When the task posted last will run.
   absl::Duration stalled_until_;
+  std::deque<Task> posted_;
 };
 
 }  // namespace totora::sim
