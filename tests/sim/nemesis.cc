@@ -97,6 +97,10 @@ void Nemesis::Continue() {
   After(random().Between(absl::Milliseconds(300), absl::Milliseconds(2500)),
         [this] { Continue(); });
   if (profile_ == Profile::kDisks && random().Chance(0.5)) HarmDisks();
+  if (profile_ == Profile::kElections) {
+    if (random().Chance(0.15)) is_storm_ = random().Chance(0.7);
+    if (is_storm_ && random().Chance(0.7)) return HarmLeader();
+  }
   const uint64_t dice = random().Below(100);
   if (dice < 50) {
     // An emptied volume leaves two voters: both must be there for the group to go on.
@@ -255,9 +259,16 @@ void Nemesis::StatusChanged(ReplicaId self, const raft::ReplicaStatus& status) {
   if (!is_active_ || profile_ != Profile::kElections || emptied_.value() != 0) return;
   double chance = is_new_term ? 0.15 : 0;
   if (status.role == raft::Role::kCandidate) chance = 0.3;
-  if (status.role == raft::Role::kLeader) chance = 0.8;
+  if (status.role == raft::Role::kLeader) chance = is_storm_ ? 0.97 : 0.2;
   if (!random().Chance(chance)) return;
   After(random().Moment(), [this, self, role = status.role] { HarmElection(self, role); });
+}
+
+void Nemesis::HarmLeader() {
+  for (Process* process : processes_) {
+    if (!process->is_running() || process->status().role != raft::Role::kLeader) continue;
+    return HarmElection(process->id(), raft::Role::kLeader);
+  }
 }
 
 // `self` leads since a moment ago, stands for election, or has entered a term,
@@ -270,7 +281,7 @@ void Nemesis::HarmElection(ReplicaId self, raft::Role role) {
   if (role == raft::Role::kLeader && dice < 8) {
     // Whoever was isolated before comes back: leaders that know different ends
     // of the log take turns.
-    Isolate(self, random().Between(absl::Milliseconds(300), absl::Seconds(3)));
+    Isolate(self, random().Between(absl::Milliseconds(700), absl::Seconds(4)));
   } else if (role == raft::Role::kCandidate && dice < 6) {
     ++counts_.stalls;
     process->StallDisk(random().Between(absl::Milliseconds(20), absl::Milliseconds(400)));

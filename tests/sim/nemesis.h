@@ -72,6 +72,7 @@ class Nemesis {
   void HarmDisks();
   void Rot(Process* process);
   void EmptyOne();
+  void HarmLeader();
   void HarmElection(ReplicaId self, raft::Role role);
   // Nobody hears `victim` for a while, and it hears nobody.
   void Isolate(ReplicaId victim, absl::Duration how_long);
@@ -81,6 +82,7 @@ class Nemesis {
   SimNetwork* const network_;
   const std::vector<Process*> processes_;
   const Profile profile_;
+  bool is_storm_ = false;  // Hardly any leader stays, for some seconds.
   uint64_t partition_ = 0;  // Number of the latest one; it ends what came before.
   const Events events_;
   bool is_active_ = false;
