@@ -17,7 +17,10 @@ namespace totora::sim {
 namespace {
 
 constexpr int kReplicas = 3;
-constexpr absl::Duration kSettle = absl::Seconds(25);
+// After the last fault: clients send on, then only receive, then nothing happens.
+constexpr absl::Duration kSendOn = absl::Seconds(6);
+constexpr absl::Duration kReceiveOn = absl::Seconds(8);
+constexpr absl::Duration kQuiet = absl::Seconds(5);
 
 class Cluster {
  public:
@@ -124,11 +127,11 @@ SimResult Cluster::Run() {
   }
   scheduler_.RunUntil(begin + options_.duration);
   nemesis_->Heal();
-  scheduler_.RunUntil(begin + options_.duration + kSettle / 2);
+  scheduler_.RunUntil(scheduler_.now() + kSendOn);
   workload_->StopProducing();
-  scheduler_.RunUntil(begin + options_.duration + kSettle);
+  scheduler_.RunUntil(scheduler_.now() + kReceiveOn);
   workload_->Stop();
-  scheduler_.RunUntil(begin + options_.duration + kSettle + absl::Seconds(8));
+  scheduler_.RunUntil(scheduler_.now() + kQuiet);
   CheckEnd();
   result_.counts.acknowledged = workload_->acknowledged().size();
   result_.counts.received = workload_->received();

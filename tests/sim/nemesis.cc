@@ -97,7 +97,7 @@ void Nemesis::Continue() {
   After(random().Between(absl::Milliseconds(300), absl::Milliseconds(2500)),
         [this] { Continue(); });
   if (profile_ == Profile::kDisks && random().Chance(0.5)) HarmDisks();
-  if (profile_ == Profile::kElections) {
+  if (profile_ == Profile::kElections && emptied_.value() == 0) {
     if (random().Chance(0.15)) is_storm_ = random().Chance(0.7);
     if (is_storm_ && random().Chance(0.7)) return HarmLeader();
   }
