@@ -86,11 +86,12 @@ TEST(Simulation, NothingAcknowledgedIsLostWhateverFails) {
   }
   Print(total);
   if (HasFailure()) return;
-  // Floors: a run in which little happened proves little.
-  const FaultCounts& faults = total.faults;
-  EXPECT_GE(total.acknowledged, seeds * 500);
-  EXPECT_GE(total.received, seeds * 400);
+  // Floors: a run in which little happened proves little. Some seeds are for a
+  // single thing, so they hold for many only.
   if (seeds < 20) return;
+  const FaultCounts& faults = total.faults;
+  EXPECT_GE(total.acknowledged, seeds * 800);
+  EXPECT_GE(total.received, seeds * 800);
   EXPECT_GE(total.elections, seeds * 8);
   EXPECT_GE(total.network.lost, seeds * 50);
   EXPECT_GE(total.network.repeated, seeds * 50);
