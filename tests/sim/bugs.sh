@@ -13,6 +13,7 @@
 # out, so it is the simulator's checks, or a CHECK that production has, too, that
 # notice.
 set -u
+unset TOTORA_SIM_SEEDS TOTORA_SIM_FIRST_SEED TOTORA_SIM_LOG TOTORA_SIM_KEEP_GOING
 root=$(cd "$(dirname "$0")/../.." && pwd)
 run=${TOTORA_RUN:-}
 limit=${TOTORA_BUG_CPU_SECONDS:-60}
@@ -24,14 +25,12 @@ fi
 
 fail() { echo "bugs.sh: $*" >&2; exit 1; }
 
-# A copy of what the simulator is made of.
-rm -rf "$scratch/src"
-for path in CMakeLists.txt CMakePresets.json cmake common message raft store tests/CMakeLists.txt \
-    tests/sim; do
-  mkdir -p "$scratch/src/$(dirname $path)"
-  cp -r "$root/$path" "$scratch/src/$path" || fail "cannot copy $path"
-done
-cd "$scratch/src" || exit 1
+# A copy of the tree, all of it new: the build directory may be one of an earlier
+# run, and must not take a file for older than what was made of its broken form.
+mkdir -p "$scratch/src" && cd "$scratch/src" || exit 1
+find . -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+tar -C "$root" --exclude=./build --exclude=./.git --exclude=target -cf - . | tar -xmf - ||
+  fail "cannot copy the tree"
 $run cmake --preset release > "$scratch/configure.log" 2>&1 ||
   { cat "$scratch/configure.log"; fail "cannot configure"; }
 
@@ -40,10 +39,10 @@ build() {
     { tail -20 "$scratch/build.log"; fail "$1: does not compile"; }
 }
 
-# Lets the simulator search for at most `$2` CPU seconds; sets status and seconds.
-search() {  # search LOG LIMIT
+# Lets the simulator search in `$3` seeds, for at most `$2` CPU seconds; sets status and seconds.
+search() {  # search LOG LIMIT SEEDS
   local TIMEFORMAT=%U
-  { time bash -c 'ulimit -S -t '$(($2 + 1))'; exec build/release/bin/totora_sim_test \
+  { time TOTORA_SIM_SEEDS=$3 bash -c 'ulimit -S -t '$(($2 + 1))'; exec build/release/bin/totora_sim_test \
       --gtest_filter=Simulation.NothingAcknowledgedIsLostWhateverFails' > "$1" 2>&1; } 2> "$1.time"
   status=$?
   seconds=$(tail -1 "$1.time")
@@ -66,7 +65,7 @@ done
 
 build "the unbroken tree"
 if [ $# -eq 0 ]; then
-  search "$scratch/unbroken.log" $((limit * 5))
+  search "$scratch/unbroken.log" $((limit * 5)) 200
   [ "$status" = 0 ] || { cat "$scratch/unbroken.log"; fail "the unbroken tree fails"; }
   printf '%-28s %-6s %7.1f s  %s\n' none - "$seconds" "all seeds pass"
 fi
@@ -78,7 +77,7 @@ for name in "${names[@]}"; do
     fail "$name: the patch does not apply any more; make it anew for the code as it is now"
   patch -s -p1 --fuzz=0 < "$root/tests/sim/bugs/$name.patch"
   build "$name"
-  search "$log" "$limit"
+  search "$log" "$limit" 10000
   found=$(finding "$log")
   seed=$(sed -n 's/.*seed \([0-9]*\).*/\1/p' "$log" | tail -1)
   if [ "$status" != 0 ] && [ -n "$found" ] && awk "BEGIN { exit !($seconds <= $limit) }"; then

@@ -42,8 +42,9 @@ class Cluster {
     events.on_emptied = [this](ReplicaId id) { history_.VolumeEmptied(id); };
     nemesis_ = std::make_unique<Nemesis>(&scheduler_, &network_, std::move(processes),
                                          options.profile, std::move(events));
-    network_.SetTap([this](ReplicaId from, ReplicaId to, const SharedBytes& bytes) {
-      history_.MessageSent(from, to, bytes);
+    network_.SetTap([this](ReplicaId from, ReplicaId to, raft::Channel channel,
+                           const SharedBytes& bytes) {
+      history_.MessageSent(from, to, channel, bytes);
     });
     workload_ = std::make_unique<Workload>(
         &scheduler_, [this](ReplicaId id) { return Reachable(id); }, all_,

@@ -26,7 +26,8 @@ class History {
   // `from` sent a message. One vote a term, whatever crashes came between (a
   // candidate's request is its own vote); and an emptied volume neither votes
   // nor acknowledges.
-  void MessageSent(ReplicaId from, ReplicaId to, const SharedBytes& bytes);
+  void MessageSent(ReplicaId from, ReplicaId to, raft::Channel channel,
+                   const SharedBytes& bytes);
 
   // A command has one outcome, on every replica, however often the log holds it.
   void Answered(const raft::CommandId& id, absl::string_view result);

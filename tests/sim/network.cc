@@ -131,7 +131,7 @@ void SimNetwork::Transmit(ReplicaId from, ReplicaId to, raft::Channel channel,
     bytes.append(part.view().data(), part.size());
   }
   const SharedBytes shared(std::move(bytes));
-  if (tap_ && channel == raft::Channel::kControl) tap_(from, to, shared);
+  if (tap_) tap_(from, to, channel, shared);
   Random& random = scheduler_->random();
   if (random.Chance(faults_.lose)) {
     ++counts_.lost;

@@ -36,8 +36,9 @@ class SimNetwork {
   // Nothing gets from `from` to `to` until unblocked; streams do not notice.
   void Block(ReplicaId from, ReplicaId to) { blocked_.insert({from, to}); }
   void UnblockAll() { blocked_.clear(); }
-  // Hears of every message of the control channels that leaves a replica.
-  using Tap = std::function<void(ReplicaId from, ReplicaId to, const SharedBytes& bytes)>;
+  // Hears of every message that leaves a replica, also if it is lost on the way.
+  using Tap = std::function<void(ReplicaId from, ReplicaId to, raft::Channel channel,
+                                 const SharedBytes& bytes)>;
   void SetTap(Tap tap) { tap_ = std::move(tap); }
   // The process of `replica` died: peers see their streams break. If the whole
   // host went, they see nothing but silence until their streams time out.
