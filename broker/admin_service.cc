@@ -1,6 +1,5 @@
 #include "broker/admin_service.h"
 
-#include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +10,8 @@
 #include "absl/time/clock.h"
 #include "broker/log_scan.h"
 #include "broker/resource_usage.h"
-#include "proto/admin.grpc.pb.h"
+#include "net/grpc_typed.h"
+#include "proto/admin.pb.h"
 
 namespace totora::broker {
 namespace {
@@ -21,9 +21,23 @@ constexpr double kShareOfDeadline = 0.9;
 constexpr uint32_t kPageDefault = 1000;
 constexpr uint32_t kPageMax = 10'000;
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
-}
+GrpcCode ToGrpc(absl::StatusCode code) { return static_cast<GrpcCode>(code); }
+
+// One call, its request, and the reply as far as it is known.
+template <typename Request, typename Reply>
+struct Exchange {
+  TypedCall<Reply> call;
+  Request request;
+  Reply reply{};
+
+  // Any thread.
+  void Finish(const absl::Status& status) {
+    if (status.ok()) return call.Reply(reply);
+    call.Finish(ToGrpc(status.code()), std::string(status.message()));
+  }
+};
+template <typename Request, typename Reply>
+using ExchangePtr = std::shared_ptr<Exchange<Request, Reply>>;
 
 model::Role ToModel(raft::Role role) {
   switch (role) {
@@ -58,90 +72,303 @@ void FillConsumerGroup(const store::ConsumerGroupConfig& config, admin::Consumer
   out->set_is_disabled(!config.is_enabled);
 }
 
-uint32_t PageSize(uint32_t asked) {
-  return asked == 0 ? kPageDefault : std::min(asked, kPageMax);
+uint32_t PageSize(uint32_t asked) { return asked == 0 ? kPageDefault : std::min(asked, kPageMax); }
+
+// Before the client does, so that it hears what happened.
+template <typename Request, typename Reply>
+absl::Duration GiveUp(const HostedGroup& group, const Exchange<Request, Reply>& exchange) {
+  const absl::Duration now = group.executor->clock().SteadyNow();
+  const absl::Duration left = exchange.call.call()->deadline() - now;
+  return now + std::min(kCallTimeout, kShareOfDeadline * left);
+}
+
+// --- Handlers: on the group's executor ------------------------------------------
+
+// No nameserver has told anything: what the group knows itself.
+void DescribeGroup(const HostedGroup& group, admin::ClusterStatusReply* reply) {
+  const raft::ReplicaStatus& status = group.replica->status();
+  admin::GroupOverview* out = reply->add_groups();
+  out->set_group_id(group.id.value());
+  out->set_group_name(group.name);
+  out->set_term(status.term.value());
+  out->set_leader_id(status.leader.value());
+  out->set_topic_count(static_cast<uint32_t>(group.service->topics().All().size()));
+  for (const ReplicaId voter : group.voters) {
+    admin::ReplicaOverview* replica = out->add_replicas();
+    replica->set_replica_id(voter.value());
+    replica->set_role(voter == status.leader ? model::LEADER : model::FOLLOWER);
+    replica->set_is_alive(voter == group.self || voter == status.leader);
+  }
+}
+
+void RaftStatus(const HostedGroup& group,
+                const ExchangePtr<admin::RaftStatusRequest, admin::RaftStatusReply>& x) {
+  const raft::ReplicaStatus status = group.replica->CurrentStatus();
+  admin::ReplicaStatus* out = x->reply.add_replicas();
+  out->set_group_id(group.id.value());
+  out->set_group_name(group.name);
+  out->set_replica_id(group.self.value());
+  out->set_role(ToModel(status.role));
+  out->set_term(status.term.value());
+  out->set_leader_id(status.leader.value());
+  for (const ReplicaId voter : group.voters) out->add_voters(voter.value());
+  out->set_first_index(status.last.value() == 0 ? 0 : 1);
+  out->set_last_index(status.last.value());
+  out->set_durable_index(status.durable.value());
+  out->set_commit_index(status.commit.value());
+  out->set_applied_index(status.applied.value());
+  out->set_end_position(group.replica->log().last().end().value());
+  out->set_checkpoint_index(group.state->checkpointed().value());
+  out->set_incarnation(group.replica->incarnation().value());
+  out->set_is_bound(status.is_bound);
+  out->set_is_emptied(status.is_emptied);
+  out->set_is_disk_full(status.is_disk_full);
+  for (const auto& [peer, match] : status.match) {
+    admin::PeerProgress* progress = out->add_peers();
+    progress->set_replica_id(peer.value());
+    progress->set_match_index(match.value());
+  }
+  x->Finish(absl::OkStatus());
+}
+
+void TransferLeadership(
+    const HostedGroup& group,
+    const ExchangePtr<admin::TransferLeadershipRequest, admin::TransferLeadershipReply>& x) {
+  const raft::ReplicaStatus status = group.replica->CurrentStatus();
+  ReplicaId to(x->request.to_replica_id());
+  if (to.value() == 0) {
+    LogIndex best;
+    for (const auto& [peer, match] : status.match) {
+      if (match >= best) std::tie(to, best) = std::tie(peer, match);
+    }
+  }
+  const absl::Duration began = group.executor->clock().SteadyNow();
+  group.replica->TransferLeadership(to, [&group, x, began](const absl::Status& result) {
+    const raft::ReplicaStatus now = group.replica->CurrentStatus();
+    x->reply.set_leader_id(now.leader.value());
+    x->reply.set_term(now.term.value());
+    x->reply.set_took_us(absl::ToInt64Microseconds(group.executor->clock().SteadyNow() - began));
+    x->Finish(absl::IsDeadlineExceeded(result) ? absl::AbortedError(std::string(result.message()))
+                                               : result);
+  });
+}
+
+void CreateTopic(const HostedGroup& group,
+                 const ExchangePtr<admin::CreateTopicRequest, admin::CreateTopicReply>& x) {
+  store::TopicConfig config;
+  config.name = x->request.topic().name();
+  if (x->request.topic().type() != 0) {
+    config.type = static_cast<store::TopicType>(x->request.topic().type());
+  }
+  if (x->request.topic().read_queues() != 0) config.read_queues = x->request.topic().read_queues();
+  if (x->request.topic().write_queues() != 0) {
+    config.write_queues = x->request.topic().write_queues();
+  }
+  if (x->request.topic().permission() != 0) config.permission = x->request.topic().permission();
+  group.service->topics().Find(
+      config.name, GiveUp(group, *x),
+      [&group, x, config](absl::StatusOr<store::TopicConfig> existing) mutable {
+        x->reply.add_group_names(group.name);
+        if (existing.ok() && *existing == config) return x->Finish(absl::OkStatus());
+        if (existing.ok() && !x->request.may_update()) {
+          return x->Finish(absl::AlreadyExistsError(
+              absl::StrCat("topic '", config.name, "' exists with other values")));
+        }
+        if (!existing.ok() && !absl::IsNotFound(existing.status())) {
+          return x->Finish(existing.status());
+        }
+        group.service->topics().Put(config, GiveUp(group, *x), [&group, x](const absl::Status& status) {
+          if (!status.ok()) return x->Finish(status);
+          // After the task that tells the nameservers was posted.
+          group.executor->Post(
+              [&group, x] { group.when_topics_told([x] { x->Finish(absl::OkStatus()); }); });
+        });
+      });
+}
+
+void ListTopics(const HostedGroup& group,
+                const ExchangePtr<admin::ListTopicsRequest, admin::ListTopicsReply>& x) {
+  const uint32_t limit = PageSize(x->request.limit());
+  for (const store::TopicConfig& config : group.state->Topics()) {
+    if (config.name <= x->request.after()) continue;
+    if (!x->request.with_system() && IsSystemTopic(config.name)) continue;
+    if (static_cast<uint32_t>(x->reply.topics_size()) == limit) {
+      x->reply.set_next_after(x->reply.topics(x->reply.topics_size() - 1).topic().name());
+      break;
+    }
+    admin::TopicInGroup* out = x->reply.add_topics();
+    out->set_group_name(group.name);
+    FillTopic(config, out->mutable_topic());
+  }
+  x->Finish(absl::OkStatus());
+}
+
+void GetTopic(const HostedGroup& group,
+              const ExchangePtr<admin::GetTopicRequest, admin::GetTopicReply>& x) {
+  group.service->topics().Find(
+      x->request.name(), GiveUp(group, *x), [&group, x](absl::StatusOr<store::TopicConfig> config) {
+        if (!config.ok()) return x->Finish(config.status());
+        admin::TopicInGroup* out = x->reply.add_topics();
+        out->set_group_name(group.name);
+        FillTopic(*config, out->mutable_topic());
+        const uint32_t queues = std::max(config->read_queues, config->write_queues);
+        for (uint32_t queue = 0; queue < queues; ++queue) {
+          const absl::StatusOr<store::QueueBounds> bounds =
+              group.state->Bounds(config->name, queue);
+          if (!bounds.ok()) continue;
+          admin::QueueStatus* status = x->reply.add_queues();
+          status->set_group_name(group.name);
+          status->set_queue_id(queue);
+          status->set_begin_offset(bounds->begin.value());
+          status->set_end_offset(bounds->end.value());
+          if (bounds->end == bounds->begin) continue;
+          const auto last = group.state->Entries(config->name, queue, bounds->end.Prev(), 1);
+          if (last.ok() && !last->empty()) {
+            status->set_last_store_time_ms(last->front().store_time_ms);
+          }
+        }
+        x->Finish(absl::OkStatus());
+      });
+}
+
+void DeleteTopic(const HostedGroup& group,
+                 const ExchangePtr<admin::DeleteTopicRequest, admin::DeleteTopicReply>& x) {
+  group.service->topics().Delete(x->request.name(), GiveUp(group, *x),
+                                 [x](const absl::Status& status) { x->Finish(status); });
+}
+
+void CreateConsumerGroup(
+    const HostedGroup& group,
+    const ExchangePtr<admin::CreateConsumerGroupRequest, admin::CreateConsumerGroupReply>& x) {
+  store::ConsumerGroupConfig config;
+  config.name = x->request.consumer_group().name();
+  if (x->request.consumer_group().max_attempts() != 0) {
+    config.max_attempts = x->request.consumer_group().max_attempts();
+  }
+  config.is_fifo = x->request.consumer_group().is_fifo();
+  config.is_enabled = !x->request.consumer_group().is_disabled();
+  group.service->consumer_groups().Find(
+      config.name, GiveUp(group, *x),
+      [&group, x, config](absl::StatusOr<store::ConsumerGroupConfig> existing) mutable {
+        x->reply.add_group_names(group.name);
+        if (existing.ok() && *existing == config) return x->Finish(absl::OkStatus());
+        if (existing.ok() && !x->request.may_update()) {
+          return x->Finish(absl::AlreadyExistsError(
+              absl::StrCat("consumer group '", config.name, "' exists with other values")));
+        }
+        if (!existing.ok() && !absl::IsNotFound(existing.status())) {
+          return x->Finish(existing.status());
+        }
+        group.service->consumer_groups().Put(
+            config, GiveUp(group, *x), [x](const absl::Status& status) { x->Finish(status); });
+      });
+}
+
+void ListConsumerGroups(
+    const HostedGroup& group,
+    const ExchangePtr<admin::ListConsumerGroupsRequest, admin::ListConsumerGroupsReply>& x) {
+  const uint32_t limit = PageSize(x->request.limit());
+  for (const store::ConsumerGroupConfig& config : group.state->ConsumerGroups()) {
+    if (config.name <= x->request.after()) continue;
+    if (static_cast<uint32_t>(x->reply.consumer_groups_size()) == limit) {
+      x->reply.set_next_after(
+          x->reply.consumer_groups(x->reply.consumer_groups_size() - 1).consumer_group().name());
+      break;
+    }
+    admin::ConsumerGroupInGroup* out = x->reply.add_consumer_groups();
+    out->set_group_name(group.name);
+    FillConsumerGroup(config, out->mutable_consumer_group());
+  }
+  x->Finish(absl::OkStatus());
+}
+
+void GetConsumerGroup(
+    const HostedGroup& group,
+    const ExchangePtr<admin::GetConsumerGroupRequest, admin::GetConsumerGroupReply>& x) {
+  group.service->consumer_groups().Find(
+      x->request.name(), GiveUp(group, *x),
+      [&group, x](absl::StatusOr<store::ConsumerGroupConfig> config) {
+        if (!config.ok()) return x->Finish(config.status());
+        admin::ConsumerGroupInGroup* out = x->reply.add_consumer_groups();
+        out->set_group_name(group.name);
+        FillConsumerGroup(*config, out->mutable_consumer_group());
+        for (const store::TopicConfig& topic : group.state->Topics()) {
+          if (!x->request.topic().empty() && topic.name != x->request.topic()) continue;
+          for (const store::ConsumerProgress& progress :
+               group.state->Progress(config->name, topic.name)) {
+            admin::QueueProgress* queue = x->reply.add_queues();
+            queue->set_group_name(group.name);
+            queue->set_topic(topic.name);
+            queue->set_queue_id(progress.queue_id);
+            queue->set_begin_offset(progress.bounds.begin.value());
+            queue->set_end_offset(progress.bounds.end.value());
+            queue->set_next_offset(progress.next.value());
+            queue->set_in_flight(progress.in_flight);
+            queue->set_retrying(progress.ready_again);
+          }
+        }
+        for (const service::ClientSession& session :
+             group.service->sessions().OfConsumerGroup(config->name)) {
+          admin::ConnectedClient* client = x->reply.add_clients();
+          client->set_client_id(session.client_id);
+          client->set_language(session.language);
+        }
+        x->Finish(absl::OkStatus());
+      });
+}
+
+void DeleteConsumerGroup(
+    const HostedGroup& group,
+    const ExchangePtr<admin::DeleteConsumerGroupRequest, admin::DeleteConsumerGroupReply>& x) {
+  group.service->consumer_groups().Delete(x->request.name(), GiveUp(group, *x),
+                                          [x](const absl::Status& status) { x->Finish(status); });
 }
 
 }  // namespace
 
-class AdminService::Service : public admin::Admin::CallbackService {
+// Thread safety: immutable.
+class AdminService::Handlers {
  public:
-  Service(const AdminOptions& options, std::vector<HostedGroup> groups, ClusterOverview overview)
-      : options_(options),
+  Handlers(AdminOptions options, std::vector<HostedGroup> groups, ClusterOverview overview)
+      : options_(std::move(options)),
         groups_(std::move(groups)),
         overview_(std::move(overview)),
         started_(absl::Now()) {}
 
-  grpc::ServerUnaryReactor* ClusterStatus(grpc::CallbackServerContext* context,
-                                          const admin::ClusterStatusRequest*,
-                                          admin::ClusterStatusReply* reply) override;
-  grpc::ServerUnaryReactor* RaftStatus(grpc::CallbackServerContext* context,
-                                       const admin::RaftStatusRequest* request,
-                                       admin::RaftStatusReply* reply) override;
-  grpc::ServerUnaryReactor* TransferLeadership(grpc::CallbackServerContext* context,
-                                               const admin::TransferLeadershipRequest* request,
-                                               admin::TransferLeadershipReply* reply) override;
-  grpc::ServerUnaryReactor* CreateTopic(grpc::CallbackServerContext* context,
-                                        const admin::CreateTopicRequest* request,
-                                        admin::CreateTopicReply* reply) override;
-  grpc::ServerUnaryReactor* ListTopics(grpc::CallbackServerContext* context,
-                                       const admin::ListTopicsRequest* request,
-                                       admin::ListTopicsReply* reply) override;
-  grpc::ServerUnaryReactor* GetTopic(grpc::CallbackServerContext* context,
-                                     const admin::GetTopicRequest* request,
-                                     admin::GetTopicReply* reply) override;
-  grpc::ServerUnaryReactor* DeleteTopic(grpc::CallbackServerContext* context,
-                                        const admin::DeleteTopicRequest* request,
-                                        admin::DeleteTopicReply* reply) override;
-  grpc::ServerUnaryReactor* CreateConsumerGroup(
-      grpc::CallbackServerContext* context, const admin::CreateConsumerGroupRequest* request,
-      admin::CreateConsumerGroupReply* reply) override;
-  grpc::ServerUnaryReactor* ListConsumerGroups(grpc::CallbackServerContext* context,
-                                               const admin::ListConsumerGroupsRequest* request,
-                                               admin::ListConsumerGroupsReply* reply) override;
-  grpc::ServerUnaryReactor* GetConsumerGroup(grpc::CallbackServerContext* context,
-                                             const admin::GetConsumerGroupRequest* request,
-                                             admin::GetConsumerGroupReply* reply) override;
-  grpc::ServerUnaryReactor* DeleteConsumerGroup(
-      grpc::CallbackServerContext* context, const admin::DeleteConsumerGroupRequest* request,
-      admin::DeleteConsumerGroupReply* reply) override;
-  grpc::ServerWriteReactor<admin::ScanLogReply>* ScanLog(
-      grpc::CallbackServerContext* context, const admin::ScanLogRequest* request) override;
-  grpc::ServerUnaryReactor* ResourceUsage(grpc::CallbackServerContext* context,
-                                          const admin::ResourceUsageRequest*,
-                                          admin::ResourceUsageReply* reply) override;
+  void AddTo(GrpcService* service) const;
 
  private:
-  // The group of that name; the only one if the name is empty. On error the
-  // reactor is finished and null returned.
-  const HostedGroup* Find(const std::string& name, grpc::ServerUnaryReactor* reactor) const {
+  // The group of that name; the only one if the name is empty.
+  absl::StatusOr<const HostedGroup*> Find(const std::string& name) const {
     for (const HostedGroup& group : groups_) {
       if (group.name == name || (name.empty() && groups_.size() == 1)) return &group;
     }
-    reactor->Finish(name.empty()
-                        ? grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                                       "this process hosts several groups: name one")
-                        : grpc::Status(grpc::StatusCode::NOT_FOUND,
-                                       absl::StrCat("no group '", name, "' here")));
-    return nullptr;
-  }
-  // Before the client does, so that it hears what happened.
-  static absl::Duration GiveUp(const HostedGroup& group, const grpc::CallbackServerContext* call) {
-    const absl::Duration left = absl::FromChrono(call->deadline()) - absl::Now();
-    return group.executor->clock().SteadyNow() + std::min(kCallTimeout, kShareOfDeadline * left);
-  }
-  // Runs `work`, which finishes the reactor, on the group's executor.
-  template <typename F>
-  grpc::ServerUnaryReactor* OnExecutor(grpc::CallbackServerContext* context,
-                                       const std::string& group_name, F work) {
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    if (const HostedGroup* group = Find(group_name, reactor)) {
-      group->executor->Post([group, reactor, work = std::move(work)]() mutable {
-        work(*group, reactor);
-      });
+    if (name.empty()) {
+      return absl::InvalidArgumentError("this process hosts several groups: name one");
     }
-    return reactor;
+    return absl::NotFoundError(absl::StrCat("no group '", name, "' here"));
   }
+
+  // Calls of `method` run as `handle` on the executor of the group they name.
+  template <typename Request, typename Reply>
+  void Add(GrpcService* service, absl::string_view method,
+           void (*handle)(const HostedGroup&, const ExchangePtr<Request, Reply>&)) const {
+    service->AddRequest(
+        absl::StrCat("/totora.admin.Admin/", method),
+        TypedRequest<Request, Reply>([this, handle](TypedCall<Reply> call, Request request) {
+          const absl::StatusOr<const HostedGroup*> group = Find(request.group_name());
+          auto exchange = std::make_shared<Exchange<Request, Reply>>(
+              Exchange<Request, Reply>{std::move(call), std::move(request)});
+          if (!group.ok()) return exchange->Finish(group.status());
+          (*group)->executor->Post([group = *group, handle, exchange = std::move(exchange)] {
+            handle(*group, exchange);
+          });
+        }));
+  }
+
+  void ClusterStatus(TypedCall<admin::ClusterStatusReply> call) const;
+  void ScanLog(const GrpcCallPtr& call, const admin::ScanLogRequest& request) const;
+  admin::ResourceUsageReply ResourceUsage() const;
 
   const AdminOptions options_;
   const std::vector<HostedGroup> groups_;
@@ -149,364 +376,80 @@ class AdminService::Service : public admin::Admin::CallbackService {
   const absl::Time started_;
 };
 
-grpc::ServerUnaryReactor* AdminService::Service::ClusterStatus(
-    grpc::CallbackServerContext* context, const admin::ClusterStatusRequest*,
-    admin::ClusterStatusReply* reply) {
-  reply->set_cluster(options_.cluster);
-  reply->set_process(options_.process);
-  reply->set_version(options_.version);
-  if (overview_) overview_(reply);
-  if (reply->groups_size() > 0 || groups_.empty()) {
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-  // No nameserver has told anything: what the first group knows itself.
-  return OnExecutor(context, groups_.front().name,
-                    [reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-                      const raft::ReplicaStatus& status = group.replica->status();
-                      admin::GroupOverview* out = reply->add_groups();
-                      out->set_group_id(group.id.value());
-                      out->set_group_name(group.name);
-                      out->set_term(status.term.value());
-                      out->set_leader_id(status.leader.value());
-                      out->set_topic_count(
-                          static_cast<uint32_t>(group.service->topics().All().size()));
-                      for (const ReplicaId voter : group.voters) {
-                        admin::ReplicaOverview* replica = out->add_replicas();
-                        replica->set_replica_id(voter.value());
-                        replica->set_role(voter == status.leader ? model::LEADER
-                                                                 : model::FOLLOWER);
-                        replica->set_is_alive(voter == group.self || voter == status.leader);
-                      }
-                      reactor->Finish(grpc::Status::OK);
-                    });
+void AdminService::Handlers::AddTo(GrpcService* service) const {
+  service->AddRequest(
+      "/totora.admin.Admin/ClusterStatus",
+      TypedRequest<admin::ClusterStatusRequest, admin::ClusterStatusReply>(
+          [this](TypedCall<admin::ClusterStatusReply> call, const admin::ClusterStatusRequest&) {
+            ClusterStatus(std::move(call));
+          }));
+  Add(service, "RaftStatus", RaftStatus);
+  Add(service, "TransferLeadership", TransferLeadership);
+  Add(service, "CreateTopic", CreateTopic);
+  Add(service, "ListTopics", ListTopics);
+  Add(service, "GetTopic", GetTopic);
+  Add(service, "DeleteTopic", DeleteTopic);
+  Add(service, "CreateConsumerGroup", CreateConsumerGroup);
+  Add(service, "ListConsumerGroups", ListConsumerGroups);
+  Add(service, "GetConsumerGroup", GetConsumerGroup);
+  Add(service, "DeleteConsumerGroup", DeleteConsumerGroup);
+  service->AddRequest(
+      "/totora.admin.Admin/ScanLog",
+      TypedRequest<admin::ScanLogRequest, admin::ScanLogReply>(
+          [this](const TypedCall<admin::ScanLogReply>& call, const admin::ScanLogRequest& request) {
+            ScanLog(call.call(), request);
+          }));
+  service->AddRequest(
+      "/totora.admin.Admin/ResourceUsage",
+      TypedRequest<admin::ResourceUsageRequest, admin::ResourceUsageReply>(
+          [this](TypedCall<admin::ResourceUsageReply> call, const admin::ResourceUsageRequest&) {
+            call.Reply(ResourceUsage());
+          }));
 }
 
-grpc::ServerUnaryReactor* AdminService::Service::RaftStatus(
-    grpc::CallbackServerContext* context, const admin::RaftStatusRequest* request,
-    admin::RaftStatusReply* reply) {
-  return OnExecutor(
-      context, request->group_name(),
-      [reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        const raft::ReplicaStatus status = group.replica->CurrentStatus();
-        admin::ReplicaStatus* out = reply->add_replicas();
-        out->set_group_id(group.id.value());
-        out->set_group_name(group.name);
-        out->set_replica_id(group.self.value());
-        out->set_role(ToModel(status.role));
-        out->set_term(status.term.value());
-        out->set_leader_id(status.leader.value());
-        for (const ReplicaId voter : group.voters) out->add_voters(voter.value());
-        out->set_first_index(status.last.value() == 0 ? 0 : 1);
-        out->set_last_index(status.last.value());
-        out->set_durable_index(status.durable.value());
-        out->set_commit_index(status.commit.value());
-        out->set_applied_index(status.applied.value());
-        out->set_end_position(group.replica->log().last().end().value());
-        out->set_checkpoint_index(group.state->checkpointed().value());
-        out->set_incarnation(group.replica->incarnation().value());
-        out->set_is_bound(status.is_bound);
-        out->set_is_emptied(status.is_emptied);
-        out->set_is_disk_full(status.is_disk_full);
-        for (const auto& [peer, match] : status.match) {
-          admin::PeerProgress* progress = out->add_peers();
-          progress->set_replica_id(peer.value());
-          progress->set_match_index(match.value());
-        }
-        reactor->Finish(grpc::Status::OK);
-      });
+void AdminService::Handlers::ClusterStatus(TypedCall<admin::ClusterStatusReply> call) const {
+  admin::ClusterStatusReply reply;
+  reply.set_cluster(options_.cluster);
+  reply.set_process(options_.process);
+  reply.set_version(options_.version);
+  if (overview_) overview_(&reply);
+  if (reply.groups_size() > 0 || groups_.empty()) return call.Reply(reply);
+  const HostedGroup* const first = &groups_.front();
+  first->executor->Post([first, call = std::move(call), reply = std::move(reply)]() mutable {
+    DescribeGroup(*first, &reply);
+    call.Reply(reply);
+  });
 }
 
-grpc::ServerUnaryReactor* AdminService::Service::TransferLeadership(
-    grpc::CallbackServerContext* context, const admin::TransferLeadershipRequest* request,
-    admin::TransferLeadershipReply* reply) {
-  return OnExecutor(
-      context, request->group_name(),
-      [request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        const raft::ReplicaStatus status = group.replica->CurrentStatus();
-        ReplicaId to(request->to_replica_id());
-        if (to.value() == 0) {
-          LogIndex best;
-          for (const auto& [peer, match] : status.match) {
-            if (match >= best) std::tie(to, best) = std::tie(peer, match);
-          }
-        }
-        const absl::Duration began = group.executor->clock().SteadyNow();
-        group.replica->TransferLeadership(
-            to, [&group, reply, reactor, began](const absl::Status& result) {
-              const raft::ReplicaStatus now = group.replica->CurrentStatus();
-              reply->set_leader_id(now.leader.value());
-              reply->set_term(now.term.value());
-              reply->set_took_us(
-                  absl::ToInt64Microseconds(group.executor->clock().SteadyNow() - began));
-              reactor->Finish(absl::IsDeadlineExceeded(result)
-                                  ? grpc::Status(grpc::StatusCode::ABORTED,
-                                                 std::string(result.message()))
-                                  : ToGrpc(result));
-            });
-      });
+void AdminService::Handlers::ScanLog(const GrpcCallPtr& call,
+                                     const admin::ScanLogRequest& request) const {
+  const absl::StatusOr<const HostedGroup*> group = Find(request.group_name());
+  if (group.ok()) return StartLogScan(**group, request, call);
+  call->Finish(ToGrpc(group.status().code()), std::string(group.status().message()));
 }
 
-grpc::ServerUnaryReactor* AdminService::Service::CreateTopic(
-    grpc::CallbackServerContext* context, const admin::CreateTopicRequest* request,
-    admin::CreateTopicReply* reply) {
-  return OnExecutor(
-      context, request->group_name(),
-      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        store::TopicConfig config;
-        config.name = request->topic().name();
-        if (request->topic().type() != 0) {
-          config.type = static_cast<store::TopicType>(request->topic().type());
-        }
-        if (request->topic().read_queues() != 0)
-          config.read_queues = request->topic().read_queues();
-        if (request->topic().write_queues() != 0) {
-          config.write_queues = request->topic().write_queues();
-        }
-        if (request->topic().permission() != 0) config.permission = request->topic().permission();
-        group.service->topics().Find(
-            config.name, GiveUp(group, context),
-            [&group, context, request, reply, reactor,
-             config](absl::StatusOr<store::TopicConfig> existing) mutable {
-              reply->add_group_names(group.name);
-              if (existing.ok() && *existing == config) return reactor->Finish(grpc::Status::OK);
-              if (existing.ok() && !request->may_update()) {
-                return reactor->Finish(grpc::Status(
-                    grpc::StatusCode::ALREADY_EXISTS,
-                    absl::StrCat("topic '", config.name, "' exists with other values")));
-              }
-              if (!existing.ok() && !absl::IsNotFound(existing.status())) {
-                return reactor->Finish(ToGrpc(existing.status()));
-              }
-              group.service->topics().Put(
-                  config, GiveUp(group, context), [&group, reactor](const absl::Status& status) {
-                    if (!status.ok()) return reactor->Finish(ToGrpc(status));
-                    // After the task that tells the nameservers was posted.
-                    group.executor->Post([&group, reactor] {
-                      group.when_topics_told([reactor] { reactor->Finish(grpc::Status::OK); });
-                    });
-                  });
-            });
-      });
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::ListTopics(
-    grpc::CallbackServerContext* context, const admin::ListTopicsRequest* request,
-    admin::ListTopicsReply* reply) {
-  return OnExecutor(context, request->group_name(),
-                    [request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-                      const uint32_t limit = PageSize(request->limit());
-                      for (const store::TopicConfig& config : group.state->Topics()) {
-                        if (config.name <= request->after()) continue;
-                        if (!request->with_system() && IsSystemTopic(config.name)) continue;
-                        if (static_cast<uint32_t>(reply->topics_size()) == limit) {
-                          reply->set_next_after(reply->topics(reply->topics_size() - 1)
-                                                    .topic()
-                                                    .name());
-                          break;
-                        }
-                        admin::TopicInGroup* out = reply->add_topics();
-                        out->set_group_name(group.name);
-                        FillTopic(config, out->mutable_topic());
-                      }
-                      reactor->Finish(grpc::Status::OK);
-                    });
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::GetTopic(grpc::CallbackServerContext* context,
-                                                          const admin::GetTopicRequest* request,
-                                                          admin::GetTopicReply* reply) {
-  return OnExecutor(
-      context, request->group_name(),
-      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        group.service->topics().Find(
-            request->name(), GiveUp(group, context),
-            [&group, reply, reactor](absl::StatusOr<store::TopicConfig> config) {
-              if (!config.ok()) return reactor->Finish(ToGrpc(config.status()));
-              admin::TopicInGroup* out = reply->add_topics();
-              out->set_group_name(group.name);
-              FillTopic(*config, out->mutable_topic());
-              const uint32_t queues = std::max(config->read_queues, config->write_queues);
-              for (uint32_t queue = 0; queue < queues; ++queue) {
-                const absl::StatusOr<store::QueueBounds> bounds =
-                    group.state->Bounds(config->name, queue);
-                if (!bounds.ok()) continue;
-                admin::QueueStatus* status = reply->add_queues();
-                status->set_group_name(group.name);
-                status->set_queue_id(queue);
-                status->set_begin_offset(bounds->begin.value());
-                status->set_end_offset(bounds->end.value());
-                if (bounds->end == bounds->begin) continue;
-                const auto last =
-                    group.state->Entries(config->name, queue, bounds->end.Prev(), 1);
-                if (last.ok() && !last->empty()) {
-                  status->set_last_store_time_ms(last->front().store_time_ms);
-                }
-              }
-              reactor->Finish(grpc::Status::OK);
-            });
-      });
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::DeleteTopic(
-    grpc::CallbackServerContext* context, const admin::DeleteTopicRequest* request,
-    admin::DeleteTopicReply*) {
-  return OnExecutor(
-      context, request->group_name(),
-      [context, request](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        group.service->topics().Delete(
-            request->name(), GiveUp(group, context),
-            [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
-      });
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::CreateConsumerGroup(
-    grpc::CallbackServerContext* context, const admin::CreateConsumerGroupRequest* request,
-    admin::CreateConsumerGroupReply* reply) {
-  return OnExecutor(
-      context, request->group_name(),
-      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        store::ConsumerGroupConfig config;
-        config.name = request->consumer_group().name();
-        if (request->consumer_group().max_attempts() != 0) {
-          config.max_attempts = request->consumer_group().max_attempts();
-        }
-        config.is_fifo = request->consumer_group().is_fifo();
-        config.is_enabled = !request->consumer_group().is_disabled();
-        group.service->consumer_groups().Find(
-            config.name, GiveUp(group, context),
-            [&group, context, request, reply, reactor,
-             config](absl::StatusOr<store::ConsumerGroupConfig> existing) mutable {
-              reply->add_group_names(group.name);
-              if (existing.ok() && *existing == config) return reactor->Finish(grpc::Status::OK);
-              if (existing.ok() && !request->may_update()) {
-                return reactor->Finish(grpc::Status(
-                    grpc::StatusCode::ALREADY_EXISTS,
-                    absl::StrCat("consumer group '", config.name, "' exists with other values")));
-              }
-              if (!existing.ok() && !absl::IsNotFound(existing.status())) {
-                return reactor->Finish(ToGrpc(existing.status()));
-              }
-              group.service->consumer_groups().Put(
-                  config, GiveUp(group, context),
-                  [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
-            });
-      });
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::ListConsumerGroups(
-    grpc::CallbackServerContext* context, const admin::ListConsumerGroupsRequest* request,
-    admin::ListConsumerGroupsReply* reply) {
-  return OnExecutor(
-      context, request->group_name(),
-      [request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        const uint32_t limit = PageSize(request->limit());
-        for (const store::ConsumerGroupConfig& config : group.state->ConsumerGroups()) {
-          if (config.name <= request->after()) continue;
-          if (static_cast<uint32_t>(reply->consumer_groups_size()) == limit) {
-            reply->set_next_after(reply->consumer_groups(reply->consumer_groups_size() - 1)
-                                      .consumer_group()
-                                      .name());
-            break;
-          }
-          admin::ConsumerGroupInGroup* out = reply->add_consumer_groups();
-          out->set_group_name(group.name);
-          FillConsumerGroup(config, out->mutable_consumer_group());
-        }
-        reactor->Finish(grpc::Status::OK);
-      });
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::GetConsumerGroup(
-    grpc::CallbackServerContext* context, const admin::GetConsumerGroupRequest* request,
-    admin::GetConsumerGroupReply* reply) {
-  return OnExecutor(
-      context, request->group_name(),
-      [context, request, reply](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        group.service->consumer_groups().Find(
-            request->name(), GiveUp(group, context),
-            [&group, request, reply, reactor](absl::StatusOr<store::ConsumerGroupConfig> config) {
-              if (!config.ok()) return reactor->Finish(ToGrpc(config.status()));
-              admin::ConsumerGroupInGroup* out = reply->add_consumer_groups();
-              out->set_group_name(group.name);
-              FillConsumerGroup(*config, out->mutable_consumer_group());
-              for (const store::TopicConfig& topic : group.state->Topics()) {
-                if (!request->topic().empty() && topic.name != request->topic()) continue;
-                for (const store::ConsumerProgress& progress :
-                     group.state->Progress(config->name, topic.name)) {
-                  admin::QueueProgress* queue = reply->add_queues();
-                  queue->set_group_name(group.name);
-                  queue->set_topic(topic.name);
-                  queue->set_queue_id(progress.queue_id);
-                  queue->set_begin_offset(progress.bounds.begin.value());
-                  queue->set_end_offset(progress.bounds.end.value());
-                  queue->set_next_offset(progress.next.value());
-                  queue->set_in_flight(progress.in_flight);
-                  queue->set_retrying(progress.ready_again);
-                }
-              }
-              for (const service::ClientSession& session :
-                   group.service->sessions().OfConsumerGroup(config->name)) {
-                admin::ConnectedClient* client = reply->add_clients();
-                client->set_client_id(session.client_id);
-                client->set_language(session.language);
-              }
-              reactor->Finish(grpc::Status::OK);
-            });
-      });
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::DeleteConsumerGroup(
-    grpc::CallbackServerContext* context, const admin::DeleteConsumerGroupRequest* request,
-    admin::DeleteConsumerGroupReply*) {
-  return OnExecutor(
-      context, request->group_name(),
-      [context, request](const HostedGroup& group, grpc::ServerUnaryReactor* reactor) {
-        group.service->consumer_groups().Delete(
-            request->name(), GiveUp(group, context),
-            [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
-      });
-}
-
-grpc::ServerWriteReactor<admin::ScanLogReply>* AdminService::Service::ScanLog(
-    grpc::CallbackServerContext*, const admin::ScanLogRequest* request) {
-  for (const HostedGroup& group : groups_) {
-    if (group.name == request->group_name() ||
-        (request->group_name().empty() && groups_.size() == 1)) {
-      return StartLogScan(group, *request);
-    }
-  }
-  return RefuseLogScan(grpc::Status(grpc::StatusCode::NOT_FOUND, "no such group here"));
-}
-
-grpc::ServerUnaryReactor* AdminService::Service::ResourceUsage(
-    grpc::CallbackServerContext* context, const admin::ResourceUsageRequest*,
-    admin::ResourceUsageReply* reply) {
+admin::ResourceUsageReply AdminService::Handlers::ResourceUsage() const {
+  admin::ResourceUsageReply reply;
   const broker::ResourceUsage usage = ReadResourceUsage();
-  reply->set_pid(getpid());
-  reply->set_process(options_.process);
-  reply->set_cpu_user_us(usage.cpu_user_us);
-  reply->set_cpu_system_us(usage.cpu_system_us);
-  reply->set_rss_bytes(usage.rss_bytes);
-  reply->set_rss_max_bytes(usage.rss_max_bytes);
-  reply->set_threads(usage.threads);
-  reply->set_open_files(usage.open_files);
-  reply->set_disk_read_bytes(usage.disk_read_bytes);
-  reply->set_disk_written_bytes(usage.disk_written_bytes);
-  reply->set_uptime_us(static_cast<uint64_t>(absl::ToInt64Microseconds(absl::Now() - started_)));
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  reply.set_pid(getpid());
+  reply.set_process(options_.process);
+  reply.set_cpu_user_us(usage.cpu_user_us);
+  reply.set_cpu_system_us(usage.cpu_system_us);
+  reply.set_rss_bytes(usage.rss_bytes);
+  reply.set_rss_max_bytes(usage.rss_max_bytes);
+  reply.set_threads(usage.threads);
+  reply.set_open_files(usage.open_files);
+  reply.set_disk_read_bytes(usage.disk_read_bytes);
+  reply.set_disk_written_bytes(usage.disk_written_bytes);
+  reply.set_uptime_us(static_cast<uint64_t>(absl::ToInt64Microseconds(absl::Now() - started_)));
+  return reply;
 }
 
 AdminService::AdminService(const AdminOptions& options, std::vector<HostedGroup> groups,
                            ClusterOverview overview)
-    : service_(std::make_unique<Service>(options, std::move(groups), std::move(overview))) {}
+    : handlers_(std::make_unique<Handlers>(options, std::move(groups), std::move(overview))) {}
 AdminService::~AdminService() = default;
 
-void AdminService::Register(grpc::ServerBuilder* builder) {
-  builder->RegisterService(service_.get());
-}
+void AdminService::AddTo(GrpcService* service) const { handlers_->AddTo(service); }
 
 }  // namespace totora::broker

@@ -10,12 +10,9 @@
 #include <vector>
 
 #include "broker/service/broker_service.h"
+#include "net/grpc_service.h"
 #include "raft/replica.h"
 #include "store/state_machine.h"
-
-namespace grpc {
-class ServerBuilder;
-}
 
 namespace totora::broker {
 
@@ -26,6 +23,7 @@ struct HostedGroup {
   ReplicaId self;
   std::vector<ReplicaId> voters;
   Executor* executor = nullptr;
+  Executor* background = nullptr;  // For reading messages from the log.
   raft::Replica* replica = nullptr;
   store::StateMachine* state = nullptr;
   service::BrokerService* service = nullptr;
@@ -44,20 +42,21 @@ struct AdminOptions {
 // totora::admin::ClusterStatusReply*, called on any thread.
 using ClusterOverview = std::function<void(void* cluster_status_reply)>;
 
-// Thread safety: gRPC calls it from its own threads; all state is asked for on
-// the groups' executors.
+// Thread safety: calls come in on net's loops; all state is asked for on the
+// groups' executors.
 class AdminService {
  public:
   AdminService(const AdminOptions& options, std::vector<HostedGroup> groups,
                ClusterOverview overview);
   ~AdminService();
 
-  // Before the server is built; this must outlive the server.
-  void Register(grpc::ServerBuilder* builder);
+  // Adds the methods. This must outlive every listener that serves `service`,
+  // and every task of the groups' executors.
+  void AddTo(GrpcService* service) const;
 
  private:
-  class Service;
-  std::unique_ptr<Service> service_;
+  class Handlers;
+  std::unique_ptr<Handlers> handlers_;
 };
 
 }  // namespace totora::broker

@@ -1,7 +1,6 @@
 #include "broker/broker.h"
 
 #include <arpa/inet.h>
-#include <grpcpp/grpcpp.h>
 
 #include <future>
 #include <random>
@@ -22,8 +21,8 @@
 #include "net/event_loop.h"
 #include "net/listener.h"
 #include "proto/admin.pb.h"
-#include "raft/grpc_transport.h"
 #include "raft/replica.h"
+#include "raft/tcp_transport.h"
 #include "store/checkpoint_store.h"
 #include "store/disk_state.h"
 #include "store/state_machine.h"
@@ -75,28 +74,33 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
 
   // What listeners and connections refer to lives longer than they do.
   std::shared_ptr<NetBudget> budget = std::make_shared<NetBudget>();
-  std::unique_ptr<EventLoopPool> loops;
+  std::unique_ptr<EventLoopPool> client_loops;  // Null if net.threads is 0.
+  // One loop: the replica's executor is also the loop of the connections between
+  // replicas, so that their messages change threads nowhere.
+  std::unique_ptr<EventLoopPool> replica_loops;
+  EventLoop* executor = nullptr;   // That loop.
+  EventLoopPool* loops = nullptr;  // Where clients are served.
+  GrpcService internal_service;
 
   // Listeners are opened first: a dying process closes low descriptors first, and
   // whoever reconnects should find the others' listeners, not ours.
   std::unique_ptr<GroupDoor> group_door;
   std::vector<std::unique_ptr<Listener>> listeners;
+  std::unique_ptr<Listener> internal_listener;
   std::unique_ptr<Listener> metrics_listener;
 
   std::unique_ptr<ThreadExecutor> background;
   std::unique_ptr<ThreadExecutor> log_executor;
-  std::unique_ptr<ThreadExecutor> executor;
   std::unique_ptr<ThreadExecutor> door_thread;
   std::unique_ptr<store::CheckpointStore> checkpoints;
   std::unique_ptr<store::StateMachine> state;
-  std::unique_ptr<raft::GrpcTransportService> transport_service;
+  std::unique_ptr<raft::TcpTransportService> transport_service;
   std::unique_ptr<raft::Transport> transport;
   std::unique_ptr<raft::Replica> replica;
   std::unique_ptr<service::CommandLog> log;
   std::unique_ptr<service::BrokerService> service;
   std::unique_ptr<Registration> registration;
   std::unique_ptr<AdminService> admin;
-  std::unique_ptr<grpc::Server> internal_server;
   std::unique_ptr<grpc_api::GrpcApi> api;
   Health health;
   DoorPolicy door_policy;
@@ -155,46 +159,47 @@ absl::Status Broker::Parts::OpenListeners() {
     group_door = std::make_unique<GroupDoor>(options);
     TOTORA_RETURN_IF_ERROR(Annotate(group_door->Open(), "group.listen"));
   }
-  for (const std::string& address : settings.public_listen) {
+  const auto open = [](absl::string_view key, const std::string& address, absl::string_view tag,
+                       std::unique_ptr<Listener>* listener) {
     ListenerOptions options;
     options.address = address;
-    options.tag = "default";
-    absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(options);
-    if (!listener.ok()) return Annotate(listener.status(), "public.listen");
-    listeners.push_back(*std::move(listener));
+    options.tag = std::string(tag);
+    absl::StatusOr<std::unique_ptr<Listener>> opened = Listener::Open(options);
+    if (!opened.ok()) return Annotate(opened.status(), key);
+    *listener = *std::move(opened);
+    return absl::OkStatus();
+  };
+  for (const std::string& address : settings.public_listen) {
+    TOTORA_RETURN_IF_ERROR(open("public.listen", address, "default", &listeners.emplace_back()));
   }
-  ListenerOptions options;
-  options.address = settings.metrics_listen;
-  options.tag = "metrics";
-  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(options);
-  if (!listener.ok()) return Annotate(listener.status(), "metrics.listen");
-  metrics_listener = *std::move(listener);
-  return absl::OkStatus();
+  TOTORA_RETURN_IF_ERROR(
+      open("internal.listen", settings.internal_listen, "internal", &internal_listener));
+  return open("metrics.listen", settings.metrics_listen, "metrics", &metrics_listener);
 }
 
 absl::Status Broker::Parts::OpenData() {
   background = std::make_unique<ThreadExecutor>("background");
   log_executor = std::make_unique<ThreadExecutor>("log");
-  executor = std::make_unique<ThreadExecutor>("replica");
+  replica_loops = std::make_unique<EventLoopPool>("replica", 1);
+  executor = replica_loops->loop(0);
   FileSystem* const fs = FileSystem::Posix();
   TOTORA_RETURN_IF_ERROR(fs->CreateDirectory(settings.data_directory));
   store::StoreOptions store_options;
-  const service::Address own =
-      settings.group_address.value_or(ListenerAddresses().front().address);
+  const service::Address own = settings.group_address.value_or(ListenerAddresses().front().address);
   if (const uint32_t ip = Ipv4Of(own.host)) store_options.store_host_ip = ip;
   store_options.store_host_port = own.port;
   store_options.checkpoint_log_bytes = settings.checkpoint_log_bytes;
   TOTORA_ASSIGN_OR_RETURN(
       store::DiskState disk,
       store::OpenDiskState(store_options, settings.data_directory + "/index",
-                           {.replica = executor.get(), .background = background.get()}));
+                           {.replica = executor, .background = background.get()}));
   checkpoints = std::move(disk.checkpoints);
   state = std::move(disk.machine);
-  transport_service = std::make_unique<raft::GrpcTransportService>();
-  raft::GrpcTransportOptions transport_options;
+  transport_service = std::make_unique<raft::TcpTransportService>();
+  raft::TcpTransportOptions transport_options;
   transport_options.group = settings.group;
   transport_options.peers = settings.peers;
-  transport = transport_service->MakeTransport(transport_options);
+  transport = transport_service->MakeTransport(transport_options, executor);
 
   raft::ReplicaOptions options;
   options.cluster = settings.cluster;
@@ -210,15 +215,15 @@ absl::Status Broker::Parts::OpenData() {
   options.reserve_bytes = settings.reserve_bytes;
   options.fresh_volume_id = RandomVolumeId();
   TOTORA_ASSIGN_OR_RETURN(
-      replica, raft::Replica::Open(options, fs, executor.get(), log_executor.get(),
-                                   background.get(), transport.get(), state.get(), this));
+      replica, raft::Replica::Open(options, fs, executor, log_executor.get(), background.get(),
+                                   transport.get(), state.get(), this));
   log = service::MakeReplicaLog(replica.get(), settings.replica, options.voters);
   service::BrokerServiceOptions service_options;
   service_options.group = settings.group;
   service_options.group_name = settings.group_name;
   service_options.creates_consumer_groups_on_use = settings.creates_consumer_groups;
-  service = std::make_unique<service::BrokerService>(service_options, log.get(), state.get(),
-                                                     executor.get());
+  service =
+      std::make_unique<service::BrokerService>(service_options, log.get(), state.get(), executor);
   return absl::OkStatus();
 }
 
@@ -267,7 +272,8 @@ absl::Status Broker::Parts::StartInternal() {
   hosted.name = settings.group_name;
   hosted.self = settings.replica;
   hosted.voters = voters;
-  hosted.executor = executor.get();
+  hosted.executor = executor;
+  hosted.background = background.get();
   hosted.replica = replica.get();
   hosted.state = state.get();
   hosted.service = service.get();
@@ -278,26 +284,12 @@ absl::Status Broker::Parts::StartInternal() {
       admin_options, std::vector<HostedGroup>{hosted}, [this](void* reply) {
         registration->FillClusterStatus(static_cast<admin::ClusterStatusReply*>(reply));
       });
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(settings.internal_listen, grpc::InsecureServerCredentials(), &port);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 16 << 20);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 1 << 20);
-  transport_service->Register(&builder);
-  admin->Register(&builder);
-  internal_server = builder.BuildAndStart();
-  if (internal_server == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("internal.listen: cannot listen at ", settings.internal_listen));
-  }
+  admin->AddTo(&internal_service);
   return absl::OkStatus();
 }
 
 void Broker::Parts::StartServing() {
-  RunOn(executor.get(), [this] {
+  RunOn(executor, [this] {
     service->Start();
     state->SetObserver(this);
     last_checkpoint = executor->clock().SteadyNow();
@@ -306,17 +298,26 @@ void Broker::Parts::StartServing() {
   });
   registration->Start();
   replica->Start();
+  ListenerProtocols internal_protocols;
+  internal_protocols.grpc = &internal_service;
+  internal_protocols.raw = transport_service->protocol();
+  internal_listener->Start(replica_loops.get(), std::make_shared<NetBudget>(),
+                           std::move(internal_protocols));
   api = std::make_unique<grpc_api::GrpcApi>(service.get());
-  loops = std::make_unique<EventLoopPool>("net", settings.net_threads);
+  loops = replica_loops.get();
+  if (settings.net_threads > 0) {
+    client_loops = std::make_unique<EventLoopPool>("net", settings.net_threads);
+    loops = client_loops.get();
+  }
   ListenerProtocols protocols;
   protocols.grpc = api->service();
-  for (const auto& listener : listeners) listener->Start(loops.get(), budget, protocols);
-  if (group_door) group_door->Serve(loops.get(), budget, protocols);
+  for (const auto& listener : listeners) listener->Start(loops, budget, protocols);
+  if (group_door) group_door->Serve(loops, budget, protocols);
   ListenerProtocols health_protocols;
   health_protocols.http = [this](absl::string_view target) {
     return health.Answer(target, budget->counters());
   };
-  metrics_listener->Start(loops.get(), budget, std::move(health_protocols));
+  metrics_listener->Start(loops, budget, std::move(health_protocols));
   door_thread = std::make_unique<ThreadExecutor>("door");
   WatchDoor();
 }
@@ -347,8 +348,7 @@ void Broker::Parts::WatchDoor() {
     DoorSigns signs = health.Signs();
     signs.reaches_a_nameserver = registration->IsConnected();
     signs.nameserver_names_a_leader = registration->NameserverNamesALeader();
-    const bool should_be_open =
-        door_policy.ShouldBeOpen(signs, Clock::System()->SteadyNow());
+    const bool should_be_open = door_policy.ShouldBeOpen(signs, Clock::System()->SteadyNow());
     if (should_be_open && !group_door->is_open()) {
       const absl::Status opened = group_door->Open();
       TOTORA_LOG(kInfo, "broker") << "group address opened again: " << opened;
@@ -392,8 +392,7 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(const Settings& settings) 
   parts->StartServing();
   TOTORA_LOG(kInfo, "broker") << Field("group", settings.group_name)
                               << Field("replica", settings.replica)
-                              << Field("public", parts->listeners.front()->address())
-                              << "started";
+                              << Field("public", parts->listeners.front()->address()) << "started";
   return std::unique_ptr<Broker>(new Broker(std::move(parts)));
 }
 
@@ -426,7 +425,7 @@ void Broker::Stop() {
   if (parts.door_thread) parts.door_thread->Stop();
   if (parts.group_door) parts.group_door->Close();
   for (const auto& listener : parts.listeners) listener->Drain();
-  RunOn(parts.executor.get(), [&parts] { parts.service->Stop(); });
+  RunOn(parts.executor, [&parts] { parts.service->Stop(); });
   const absl::Duration give_up = Clock::System()->SteadyNow() + parts.settings.shutdown_grace;
   const auto open = [&parts] {
     int64_t connections = 0;
@@ -445,10 +444,10 @@ void Broker::Stop() {
   written.get_future().wait_for(std::chrono::seconds(10));
   for (const auto& listener : parts.listeners) listener->Stop();
   parts.metrics_listener->Stop();
-  parts.loops->Stop();
+  if (parts.client_loops) parts.client_loops->Stop();
   parts.replica->Stop();
-  parts.internal_server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
-  parts.executor->Stop();
+  parts.internal_listener->Stop();
+  parts.replica_loops->Stop();
   parts.log_executor->Stop();
   parts.background->Stop();
 }

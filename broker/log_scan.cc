@@ -1,6 +1,8 @@
 #include "broker/log_scan.h"
 
-#include <atomic>
+#include <algorithm>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,29 +14,12 @@ namespace {
 
 constexpr size_t kMessagesPerReply = 1000;
 
-// Steps alternate: the group's executor looks up a page of index entries, then
-// the page's messages are read and written, and so on.
-class LogScan : public grpc::ServerWriteReactor<admin::ScanLogReply> {
+// Steps alternate: the group's executor looks up a page of index entries, the
+// background executor reads the page's messages and writes them, and so on.
+class LogScan : public std::enable_shared_from_this<LogScan> {
  public:
-  LogScan(const HostedGroup& group, const admin::ScanLogRequest& request)
-      : group_(group), request_(request) {
-    group_.executor->Post([this] { Begin(); });
-  }
-
-  void OnWriteDone(bool ok) override {
-    if (!ok) return End(grpc::Status::CANCELLED);
-    group_.executor->Post([this] { NextPage(); });
-  }
-  void OnCancel() override { is_cancelled_ = true; }
-  void OnDone() override { delete this; }
-
- private:
-  struct Queue {
-    std::string topic;
-    uint32_t id;
-    QueueOffset next;
-    QueueOffset end;
-  };
+  LogScan(const HostedGroup& group, const admin::ScanLogRequest& request, GrpcCallPtr call)
+      : group_(group), request_(request), call_(std::move(call)) {}
 
   void Begin() {
     applied_ = group_.state->applied();
@@ -47,17 +32,31 @@ class LogScan : public grpc::ServerWriteReactor<admin::ScanLogReply> {
         if (from < bounds->end) queues_.push_back({topic.name, id, from, bounds->end});
       }
     }
+    // A client that reads slowly is waited for. The callback holds the scan;
+    // the call drops it at its end.
+    call_->OnWritable([self = shared_from_this()] { self->PostNextPage(); });
     NextPage();
   }
 
+ private:
+  struct Queue {
+    std::string topic;
+    uint32_t id;
+    QueueOffset next;
+    QueueOffset end;
+  };
+
+  void PostNextPage() {
+    group_.executor->Post([self = shared_from_this()] { self->NextPage(); });
+  }
+
   void NextPage() {
-    if (is_cancelled_) return End(grpc::Status::CANCELLED);
+    if (call_->is_done()) return;
     if (at_ == queues_.size()) {
-      if (is_last_written_) return End(grpc::Status::OK);
-      is_last_written_ = true;
-      reply_.Clear();
-      reply_.set_applied_index(applied_.value());
-      return StartWrite(&reply_);
+      admin::ScanLogReply last;
+      last.set_applied_index(applied_.value());
+      call_->Write(last.SerializeAsString());
+      return call_->Finish();
     }
     Queue& queue = queues_[at_];
     const size_t count =
@@ -65,32 +64,33 @@ class LogScan : public grpc::ServerWriteReactor<admin::ScanLogReply> {
     absl::StatusOr<std::vector<store::QueueEntry>> entries =
         group_.state->Entries(queue.topic, queue.id, queue.next, count);
     if (!entries.ok()) {
-      return End(grpc::Status(grpc::StatusCode::INTERNAL, std::string(entries.status().message())));
+      return call_->Finish(GrpcCode::kInternal, std::string(entries.status().message()));
     }
     queue.next = queue.next.Next(entries->size());
-    const Queue page = queue;
+    Queue page = queue;
     if (queue.next >= queue.end || entries->empty()) ++at_;
-    WritePage(page, *entries);
+    group_.background->Post([self = shared_from_this(), page = std::move(page),
+                             entries = *std::move(entries)] { self->WritePage(page, entries); });
   }
 
   void WritePage(const Queue& queue, const std::vector<store::QueueEntry>& entries) {
-    reply_.Clear();
+    admin::ScanLogReply reply;
     for (const store::QueueEntry& entry : entries) {
-      admin::ScannedMessage* out = reply_.add_messages();
+      admin::ScannedMessage* out = reply.add_messages();
       out->set_topic(queue.topic);
       out->set_queue_id(queue.id);
       out->set_queue_offset(entry.offset.value());
       out->set_position(entry.position.value());
       out->set_size(entry.size);
       out->set_store_time_ms(entry.store_time_ms);
-      const absl::StatusOr<std::string> bytes =
-          group_.replica->Read(entry.position, entry.size);
+      const absl::StatusOr<std::string> bytes = group_.replica->Read(entry.position, entry.size);
       if (!bytes.ok()) {
-        return End(grpc::Status(grpc::StatusCode::DATA_LOSS, std::string(bytes.status().message())));
+        return call_->Finish(GrpcCode::kDataLoss, std::string(bytes.status().message()));
       }
       DescribeMessage(*bytes, out);
     }
-    StartWrite(&reply_);
+    // Otherwise OnWritable goes on.
+    if (call_->Write(reply.SerializeAsString())) PostNextPage();
   }
 
   static void DescribeMessage(const std::string& bytes, admin::ScannedMessage* out) {
@@ -102,36 +102,20 @@ class LogScan : public grpc::ServerWriteReactor<admin::ScanLogReply> {
     out->set_body_crc(view->body_crc());
   }
 
-  void End(const grpc::Status& status) {
-    if (!std::exchange(has_ended_, true)) Finish(status);
-  }
-
   const HostedGroup group_;
   const admin::ScanLogRequest request_;
-  std::atomic<bool> is_cancelled_{false};
-  bool has_ended_ = false;
-  bool is_last_written_ = false;
+  const GrpcCallPtr call_;
   LogIndex applied_;
   std::vector<Queue> queues_;
   size_t at_ = 0;
-  admin::ScanLogReply reply_;
-};
-
-class Refusal : public grpc::ServerWriteReactor<admin::ScanLogReply> {
- public:
-  explicit Refusal(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
 };
 
 }  // namespace
 
-grpc::ServerWriteReactor<admin::ScanLogReply>* StartLogScan(const HostedGroup& group,
-                                                            const admin::ScanLogRequest& request) {
-  return new LogScan(group, request);
-}
-
-grpc::ServerWriteReactor<admin::ScanLogReply>* RefuseLogScan(const grpc::Status& status) {
-  return new Refusal(status);
+void StartLogScan(const HostedGroup& group, const admin::ScanLogRequest& request,
+                  GrpcCallPtr call) {
+  auto scan = std::make_shared<LogScan>(group, request, std::move(call));
+  group.executor->Post([scan = std::move(scan)] { scan->Begin(); });
 }
 
 }  // namespace totora::broker

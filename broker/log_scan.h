@@ -2,19 +2,17 @@
 #ifndef TOTORA_BROKER_LOG_SCAN_H_
 #define TOTORA_BROKER_LOG_SCAN_H_
 
-#include <grpcpp/grpcpp.h>
-
 #include "broker/admin_service.h"
+#include "net/grpc_call.h"
 #include "proto/admin.pb.h"
 
 namespace totora::broker {
 
-// A reactor that answers `request` about `group` and deletes itself when done.
-// What was applied at the start of the call is in the answer.
-grpc::ServerWriteReactor<admin::ScanLogReply>* StartLogScan(const HostedGroup& group,
-                                                            const admin::ScanLogRequest& request);
-
-grpc::ServerWriteReactor<admin::ScanLogReply>* RefuseLogScan(const grpc::Status& status);
+// Answers `request` about `group` by `call`. What was applied at the start of
+// the call is in the answer. Index entries are looked up on the group's
+// executor, messages are read on its background executor.
+void StartLogScan(const HostedGroup& group, const admin::ScanLogRequest& request,
+                  GrpcCallPtr call);
 
 }  // namespace totora::broker
 

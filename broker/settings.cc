@@ -1,5 +1,7 @@
 #include "broker/settings.h"
 
+#include <thread>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -8,29 +10,74 @@
 
 namespace totora::broker {
 
+namespace {
+
+// With few processors a thread of their own only costs clients two more
+// switches of threads a message.
+const char* DefaultNetThreads() {
+  static const std::string* const text = [] {
+    const unsigned processors = std::thread::hardware_concurrency();
+    return new std::string(absl::StrCat(processors <= 4 ? 0 : processors / 4));
+  }();
+  return text->c_str();
+}
+
+}  // namespace
+
 const std::vector<SettingRow>& SettingRows() {
   static const std::vector<SettingRow> rows = {
-      {"cluster.name", SettingKind::kText, "DefaultCluster", "", "",
+      {"cluster.name",
+       SettingKind::kText,
+       "DefaultCluster",
+       "",
+       "",
        "Name of the cluster; replicas and data of another one are refused.",
        {"brokerClusterName"}},
-      {"broker.name", SettingKind::kText, "", "", "",
-       "Name of the group, which clients know as broker name.", {"brokerName"}, false},
+      {"broker.name",
+       SettingKind::kText,
+       "",
+       "",
+       "",
+       "Name of the group, which clients know as broker name.",
+       {"brokerName"},
+       false},
       {"group.id", SettingKind::kCount, "1", "1", "65535", "Number of the group in the cluster."},
-      {"replica.id", SettingKind::kCount, "", "1", "64", "Number of this replica in its group.",
-       {}, false},
-      {"replica.peers", SettingKind::kText, "", "", "",
+      {"replica.id",
+       SettingKind::kCount,
+       "",
+       "1",
+       "64",
+       "Number of this replica in its group.",
+       {},
+       false},
+      {"replica.peers",
+       SettingKind::kText,
+       "",
+       "",
+       "",
        "Internal address of every replica, this one included: 1@host:port,2@host:port,3@host:port. "
        "Equal on all.",
-       {}, false},
+       {},
+       false},
       {"replica.preferred-leader", SettingKind::kCount, "0", "0", "64",
        "The replica that may lead without delay; 0: all alike."},
-      {"data.dir", SettingKind::kText, "", "", "", "Directory of log, votes and indexes.",
-       {"storePathRootDir"}, false},
+      {"data.dir",
+       SettingKind::kText,
+       "",
+       "",
+       "",
+       "Directory of log, votes and indexes.",
+       {"storePathRootDir"},
+       false},
       {"public.listen", SettingKind::kText, "0.0.0.0:8081", "", "",
        "Where clients connect, both protocols."},
       {"public.extra-listen", SettingKind::kText, "", "", "",
        "More addresses that answer alike, separated by commas."},
-      {"public.advertise", SettingKind::kText, "", "", "",
+      {"public.advertise",
+       SettingKind::kText,
+       "",
+       "",
+       "",
        "What routes name instead of public.listen, if clients reach it by another address.",
        {"brokerIP1"}},
       {"group.address", SettingKind::kText, "", "", "",
@@ -42,10 +89,21 @@ const std::vector<SettingRow>& SettingRows() {
        "Replicas, command line. Not for clients: there is no authentication yet."},
       {"metrics.listen", SettingKind::kText, "127.0.0.1:5557", "", "",
        "/metrics, /healthz and /readyz."},
-      {"namesrv.addresses", SettingKind::kText, "", "", "",
-       "Every nameserver, separated by commas or semicolons.", {"namesrvAddr"}},
-      {"net.threads", SettingKind::kCount, "1", "1", "64", "Threads that serve connections."},
-      {"segment.bytes", SettingKind::kBytes, "256MiB", "1MiB", "4GiB",
+      {"namesrv.addresses",
+       SettingKind::kText,
+       "",
+       "",
+       "",
+       "Every nameserver, separated by commas or semicolons.",
+       {"namesrvAddr"}},
+      {"net.threads", SettingKind::kCount, DefaultNetThreads(), "0", "64",
+       "Threads that serve clients; 0: the replica's own thread does. Default: 0 with up to 4 "
+       "processors, else a quarter of them."},
+      {"segment.bytes",
+       SettingKind::kBytes,
+       "256MiB",
+       "1MiB",
+       "4GiB",
        "Size of a file of the log. Smaller ones free space in smaller steps.",
        {"mappedFileSizeCommitLog"}},
       {"segment.prepare", SettingKind::kBool, "true", "", "",
@@ -57,7 +115,11 @@ const std::vector<SettingRow>& SettingRows() {
        "Log between two checkpoints. More: fewer writes, longer replay after a crash."},
       {"checkpoint.interval", SettingKind::kDuration, "30s", "1s", "1h",
        "Time between two checkpoints."},
-      {"consumer-group.auto-create", SettingKind::kBool, "true", "", "",
+      {"consumer-group.auto-create",
+       SettingKind::kBool,
+       "true",
+       "",
+       "",
        "A consumer group that is used and does not exist is made.",
        {"autoCreateSubscriptionGroup"}},
       {"shutdown.grace", SettingKind::kDuration, "5s", "0s", "5m",

@@ -32,7 +32,7 @@ absl::StatusOr<std::string> Context::PublicEndpoint() const {
   if (!endpoint.empty()) return endpoint;
   if (!dir.empty()) {
     TOTORA_ASSIGN_OR_RETURN(const std::unique_ptr<LocalCluster> cluster, LocalCluster::Open(dir));
-    return cluster->file().group_address;
+    return AccessPoint(cluster->file());
   }
   const std::string given = Environment("TOTORA_ENDPOINT");
   return given.empty() ? "127.0.0.1:8081" : given;

@@ -57,7 +57,7 @@ absl::StatusOr<ClusterFile> MakeClusterFile(const std::string& dir, const LocalO
   cluster.broker_settings = options.broker_settings;
   cluster.namesrv.name = "namesrv";
   cluster.namesrv.address = take(options.namesrv_port);
-  cluster.group_address = take(options.group_port);
+  if (options.has_group_address) cluster.group_address = take(options.group_port);
   for (int i = 0; i < options.brokers; ++i) {
     LocalBroker broker;
     broker.id = static_cast<uint32_t>(i + 1);

@@ -21,6 +21,8 @@ struct LocalOptions {
   // 0: a free one.
   uint16_t namesrv_port = 0;
   uint16_t group_port = 0;
+  // Without one, routes name the leader's own address.
+  bool has_group_address = true;
   // Of broker 1; broker n has it + n - 1. 0: free ones.
   uint16_t public_port = 0;
   uint64_t segment_bytes = 0;

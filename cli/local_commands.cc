@@ -45,7 +45,7 @@ void PrintStatus(const Context& context, const LocalCluster& cluster, uint32_t l
                std::string(ProcessStateName(state)), broker.public_address,
                broker.internal_address, broker.metrics_address});
   }
-  std::printf("%sclients connect to %s\n", table.Text().c_str(), file.group_address.c_str());
+  std::printf("%sclients connect to %s\n", table.Text().c_str(), AccessPoint(file).c_str());
 }
 
 absl::Status Start(const Context& context, LocalArguments arguments) {
@@ -128,6 +128,8 @@ void AddLocalCommands(CLI::App* app, Context* context) {
   command->add_option("--brokers", a->start.brokers, "replicas of the group (new clusters)");
   command->add_option("--namesrv-port", a->start.namesrv_port, "default: a free one");
   command->add_option("--group-port", a->start.group_port, "shared by all; default: a free one");
+  command->add_flag("!--no-group-address", a->start.has_group_address,
+                    "clients learn the leader's own address instead");
   command->add_option("--public-port", a->start.public_port,
                       "of broker 1, the next ones follow; default: free ones");
   command->add_option("--segment-bytes", a->segment_bytes, "size of a log segment, e.g. 64MiB");

@@ -58,6 +58,11 @@ class ConfigText {
 
 }  // namespace
 
+std::string AccessPoint(const ClusterFile& cluster) {
+  return cluster.group_address.empty() ? cluster.brokers.front().public_address
+                                       : cluster.group_address;
+}
+
 std::string ClusterFileText(const ClusterFile& cluster) {
   Json json;
   json["format"] = 1;
@@ -150,8 +155,10 @@ std::string BrokerConfig(const ClusterFile& cluster, const LocalBroker& broker,
   config.Line("log.file", absl::StrCat(dir, "/", broker.name, ".log"));
   config.Line("log.levels", cluster.log_levels);
   config.Line("public.listen", broker.public_address);
-  config.Line("group.address", cluster.group_address);
-  config.Line("group.listen", cluster.group_address);
+  if (!cluster.group_address.empty()) {
+    config.Line("group.address", cluster.group_address);
+    config.Line("group.listen", cluster.group_address);
+  }
   config.Line("internal.listen", broker.internal_address);
   config.Line("metrics.listen", broker.metrics_address);
   config.Line("namesrv.addresses", cluster.namesrv.address);

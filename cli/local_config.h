@@ -52,6 +52,9 @@ std::string ClusterFileText(const ClusterFile& cluster);
 // Errors: InvalidArgument, with what is wrong.
 absl::StatusOr<ClusterFile> ParseClusterFile(absl::string_view text);
 
+// Where a client connects first: the group address, else the first broker's.
+std::string AccessPoint(const ClusterFile& cluster);
+
 // Configurations, as `key = value` lines. `dir` is absolute.
 std::string NamesrvConfig(const ClusterFile& cluster, const std::string& dir);
 std::string BrokerConfig(const ClusterFile& cluster, const LocalBroker& broker,

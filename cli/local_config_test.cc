@@ -49,6 +49,15 @@ TEST(LocalConfig, ABrokersFileNamesItsReplicaAndItsPeers) {
             "public.extra-listen = 127.0.0.1:10911\n");
 }
 
+TEST(LocalConfig, WithoutAGroupAddressClientsStartAtTheFirstBroker) {
+  ClusterFile cluster = TwoBrokers();
+  EXPECT_EQ(AccessPoint(cluster), "127.0.0.1:8081");
+  cluster.group_address.clear();
+  EXPECT_EQ(AccessPoint(cluster), cluster.brokers[0].public_address);
+  EXPECT_EQ(BrokerConfig(cluster, cluster.brokers[1], "/d").find("group.address"),
+            std::string::npos);
+}
+
 TEST(LocalConfig, TheNameserversFileIsShort) {
   EXPECT_EQ(NamesrvConfig(TwoBrokers(), "/d"),
             "# Written by `totora local`; a restart writes it again.\n"

@@ -19,7 +19,7 @@ constexpr size_t kFramedBytesMax = 256 << 10;
 constexpr uint8_t kKeepalivePing[8] = {'t', 'o', 't', 'o', 'r', 'a', 0, 1};
 constexpr uint8_t kDrainPing[8] = {'t', 'o', 't', 'o', 'r', 'a', 0, 2};
 
-const char* const kCodeText[] = {"0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
+const char* const kCodeText[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                  "9", "10", "11", "12", "13", "14", "15", "16"};
 
 // Both strings must live for ever.
@@ -76,7 +76,8 @@ struct GrpcSession::Callbacks {
   }
 
   static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) Self(user_data)->BeginStream(frame->hd.stream_id);
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+      Self(user_data)->BeginStream(frame->hd.stream_id);
     return 0;
   }
 
@@ -153,11 +154,10 @@ GrpcSession::GrpcSession(Connection* connection, const GrpcService* service)
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.connection_streams_max},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window_bytes},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
-       static_cast<uint32_t>(limits.header_block_bytes_max)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.header_block_bytes_max)},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}};
-  TOTORA_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings,
-                                       std::size(settings)) == 0);
+  TOTORA_CHECK(
+      nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings)) == 0);
   TOTORA_CHECK(nghttp2_session_set_local_window_size(
                    session_, NGHTTP2_FLAG_NONE, 0,
                    static_cast<int32_t>(limits.connection_window_bytes)) == 0);
@@ -256,10 +256,10 @@ void GrpcSession::FrameReceived(const nghttp2_frame& frame) {
 void GrpcSession::ResetReceived(int32_t id) {
   const int64_t now = connection_->core().now_nanos();
   const GrpcStream* const stream = StreamOf(id);
-  const bool is_free =
-      stream != nullptr ? now - stream->started_nanos() >=
-                              absl::ToInt64Nanoseconds(connection_->limits().reset_free_age)
-                        : closed_reset_credit_.Take();
+  const bool is_free = stream != nullptr
+                           ? now - stream->started_nanos() >=
+                                 absl::ToInt64Nanoseconds(connection_->limits().reset_free_age)
+                           : closed_reset_credit_.Take();
   if (!is_free && !resets_.Take(now)) Cut(NetRefusal::kResetFlood);
 }
 
@@ -282,10 +282,10 @@ void GrpcSession::Cut(NetRefusal reason) {
 void GrpcSession::FinishCut() {
   if (std::exchange(cut_finished_, true)) return;
   connection_->budget().counters().CountRefusal(cut_reason_);
-  TOTORA_LOG_LIMITED(kWarn, "net") << Field("peer", connection_->info()->peer)
-                                   << Field("listener", connection_->info()->listener_tag)
-                                   << Field("reason", NetRefusalName(cut_reason_))
-                                   << "HTTP/2 connection cut off";
+  TOTORA_LOG_LIMITED(kWarn, "net")
+      << Field("peer", connection_->info()->peer)
+      << Field("listener", connection_->info()->listener_tag)
+      << Field("reason", NetRefusalName(cut_reason_)) << "HTTP/2 connection cut off";
   nghttp2_session_terminate_session(session_, cut_reason_ == NetRefusal::kHttp2Malformed
                                                   ? NGHTTP2_PROTOCOL_ERROR
                                                   : NGHTTP2_ENHANCE_YOUR_CALM);
@@ -404,7 +404,8 @@ void GrpcSession::FillOutput() {
   }
   if (cut_) {
     FinishCut();
-  } else if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
+  } else if (nghttp2_session_want_read(session_) == 0 &&
+             nghttp2_session_want_write(session_) == 0) {
     connection_->CloseAfterFlush("HTTP/2 session finished");
   }
 }
@@ -479,8 +480,9 @@ void GrpcSession::Drain() {
 void GrpcSession::SendFinalGoAway() {
   if (drain_ != DrainStep::kNotice) return;
   drain_ = DrainStep::kFinal;
-  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
-                        NGHTTP2_NO_ERROR, nullptr, 0);
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
+                        nullptr, 0);
   connection_->MarkDirty();
 }
 

@@ -91,7 +91,7 @@ class GrpcSession : public Protocol {
   std::vector<std::shared_ptr<GrpcStream>> writable_;
 
   int64_t held_output_bytes_ = 0;  // In the streams' queues.
-  int64_t own_refusals_ = 0;  // RST_STREAMs under way that the budget made us send.
+  int64_t own_refusals_ = 0;       // RST_STREAMs under way that the budget made us send.
   bool cut_ = false;
   bool cut_finished_ = false;
   NetRefusal cut_reason_ = NetRefusal::kHttp2Malformed;

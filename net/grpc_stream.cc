@@ -77,10 +77,9 @@ bool GrpcStream::Account(size_t size, bool* go_on) {
   const int64_t process =
       counters.response_bytes_held.fetch_add(amount, std::memory_order_relaxed) + amount;
   // When the process holds too much, those who hold little are not to blame.
-  const bool too_much =
-      held > static_cast<int64_t>(limits.stream_write_bytes_max) ||
-      (process > limits.response_bytes_held_max &&
-       held > static_cast<int64_t>(limits.stream_write_pause_bytes));
+  const bool too_much = held > static_cast<int64_t>(limits.stream_write_bytes_max) ||
+                        (process > limits.response_bytes_held_max &&
+                         held > static_cast<int64_t>(limits.stream_write_pause_bytes));
   if (too_much || overflowed_.load(std::memory_order_relaxed)) {
     *go_on = false;
     held_.fetch_sub(amount, std::memory_order_relaxed);
@@ -214,8 +213,8 @@ void GrpcStream::HeadersComplete(bool half_closed) {
 void GrpcStream::ArmDeadline(bool request_complete) {
   int64_t due = deadline_nanos_;
   if (!request_complete) {
-    due = std::min(due, started_nanos_ + absl::ToInt64Nanoseconds(
-                                             serving_->budget->limits().request_timeout));
+    due = std::min(
+        due, started_nanos_ + absl::ToInt64Nanoseconds(serving_->budget->limits().request_timeout));
   }
   core_->DisarmTimer(this);
   if (due != INT64_MAX) core_->ArmTimer(this, due);
@@ -360,9 +359,9 @@ void GrpcStream::HalfClosed() {
     Fail(GrpcCode::kInternal, "no request message");
     return;
   }
-  if (is_armed() && deadline_nanos_ > started_nanos_ + absl::ToInt64Nanoseconds(
-                                                           serving_->budget->limits()
-                                                               .request_timeout)) {
+  if (is_armed() &&
+      deadline_nanos_ >
+          started_nanos_ + absl::ToInt64Nanoseconds(serving_->budget->limits().request_timeout)) {
     ArmDeadline(true);
   }
   method_->on_request(shared_from_this(), std::exchange(message_, std::string()));
@@ -380,8 +379,7 @@ void GrpcStream::WriteOnLoop(std::string message) {
   session_->AddHeldOutput(static_cast<int64_t>(message.size()));
   outgoing_bytes_ += kMessagePrefixBytes + message.size();
   outgoing_.push_back(Outgoing{std::move(message), SharedBytes(), 0});
-  if (session_->HeldOutputBytes() >
-      serving_->budget->limits().connection_response_bytes_held_max) {
+  if (session_->HeldOutputBytes() > serving_->budget->limits().connection_response_bytes_held_max) {
     serving_->budget->counters().CountRefusal(NetRefusal::kResponseBytesHeld);
     Abort(NGHTTP2_ENHANCE_YOUR_CALM);
     return;

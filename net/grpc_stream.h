@@ -144,7 +144,7 @@ class GrpcStream : public GrpcCall,
   size_t prefix_have_ = 0;
   bool in_message_ = false;
   bool half_closed_ = false;
-  bool refused_ = false;      // The request's remaining bytes are dropped.
+  bool refused_ = false;  // The request's remaining bytes are dropped.
   bool has_request_ = false;
   size_t message_size_ = 0;
   std::string message_;
@@ -156,7 +156,7 @@ class GrpcStream : public GrpcCall,
   size_t outgoing_first_ = 0;
   size_t outgoing_bytes_ = 0;  // Prefixes included.
   bool response_begun_ = false;
-  bool deferred_ = false;  // nghttp2 waits for Resume().
+  bool deferred_ = false;   // nghttp2 waits for Resume().
   bool finishing_ = false;  // Nothing more may be written.
   bool aborted_ = false;    // A RST_STREAM is on its way.
   GrpcCode code_ = GrpcCode::kOk;

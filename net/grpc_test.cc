@@ -91,8 +91,7 @@ TEST(GrpcUnary, ARequestAboveTheBoundIsRefusedBeforeItIsHeld) {
 
 TEST(GrpcUnary, AnUnknownMethodIsUnimplemented) {
   TestServer server;
-  EXPECT_EQ(Call(server.NewChannel(), "/test/Nothing", "x").code,
-            grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(Call(server.NewChannel(), "/test/Nothing", "x").code, grpc::StatusCode::UNIMPLEMENTED);
 }
 
 TEST(GrpcUnary, StatusTextSurvivesAnyBytes) {
@@ -104,8 +103,8 @@ TEST(GrpcUnary, StatusTextSurvivesAnyBytes) {
 
 TEST(GrpcUnary, TheHandlerSeesPathMetadataAndListener) {
   TestServer server;
-  const CallResult result = Call(server.NewChannel(), "/test/Describe", "", absl::Seconds(20),
-                                 {{"x-test", "value 1"}});
+  const CallResult result =
+      Call(server.NewChannel(), "/test/Describe", "", absl::Seconds(20), {{"x-test", "value 1"}});
   EXPECT_EQ(result.reply, "/test/Describe value 1 public .");
 }
 
@@ -136,10 +135,9 @@ TEST(GrpcUnary, AThousandCallsWaitOnOneConnection) {
   for (int i = 0; i < kCalls; ++i) {
     auto call = std::make_unique<Pending>();
     call->context.set_wait_for_ready(true);
-    call->reader.reset(
-        grpc::internal::ClientAsyncResponseReaderHelper::Create<ByteBuffer>(
-            channel.get(), &queue, RpcMethod("/test/Park", RpcMethod::NORMAL_RPC), &call->context,
-            Buffer(absl::StrCat("call ", i))));
+    call->reader.reset(grpc::internal::ClientAsyncResponseReaderHelper::Create<ByteBuffer>(
+        channel.get(), &queue, RpcMethod("/test/Park", RpcMethod::NORMAL_RPC), &call->context,
+        Buffer(absl::StrCat("call ", i))));
     call->reader->StartCall();
     call->reader->Finish(&call->reply, &call->status, call.get());
     pending.push_back(std::move(call));
@@ -174,8 +172,7 @@ TEST(GrpcUnary, AThousandCallsWaitOnOneConnection) {
 
 TEST(GrpcDeadline, TheServerEndsACallWhoseClientGaveUp) {
   TestServer server;
-  const CallResult result =
-      Call(server.NewChannel(), "/test/Park", "x", absl::Milliseconds(100));
+  const CallResult result = Call(server.NewChannel(), "/test/Park", "x", absl::Milliseconds(100));
 
   EXPECT_EQ(result.code, grpc::StatusCode::DEADLINE_EXCEEDED);
   server.done.Await(1, "OnDone");
@@ -267,7 +264,8 @@ TEST(GrpcBidi, EachMessageIsAnsweredWhileTheStreamIsOpen) {
   const Chat chat = OpenChat(channel, &context);
   ByteBuffer answer;
   for (int i = 0; i < 500; ++i) {
-    const std::string text = absl::StrCat("message ", i, std::string(static_cast<size_t>(i) * 50, '.'));
+    const std::string text =
+        absl::StrCat("message ", i, std::string(static_cast<size_t>(i) * 50, '.'));
     ASSERT_TRUE(chat->Write(Buffer(text)));
     ASSERT_TRUE(chat->Read(&answer));
     ASSERT_EQ(Text(answer), text);

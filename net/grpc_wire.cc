@@ -11,13 +11,20 @@ std::optional<int64_t> ParseGrpcTimeout(absl::string_view value) {
   }
   switch (value.back()) {
     // 99,999,999 hours do not fit; nobody waits for 100,000 either.
-    case 'H': return (number > 100'000 ? 100'000 : number) * 3'600'000'000'000;
-    case 'M': return number * 60'000'000'000;
-    case 'S': return number * 1'000'000'000;
-    case 'm': return number * 1'000'000;
-    case 'u': return number * 1'000;
-    case 'n': return number;
-    default: return std::nullopt;
+    case 'H':
+      return (number > 100'000 ? 100'000 : number) * 3'600'000'000'000;
+    case 'M':
+      return number * 60'000'000'000;
+    case 'S':
+      return number * 1'000'000'000;
+    case 'm':
+      return number * 1'000'000;
+    case 'u':
+      return number * 1'000;
+    case 'n':
+      return number;
+    default:
+      return std::nullopt;
   }
 }
 

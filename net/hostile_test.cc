@@ -1,8 +1,8 @@
 // Clients that lie, flood, stall or vanish. Whatever one of them does, the
 // others are served: every test ends with calls of a client that was connected
 // before the attack and of one that came after it.
-#include <grpcpp/grpcpp.h>
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -112,8 +112,8 @@ TEST_F(Hostile, AHeaderBombIsCutAtItsBound) {
   RawClient client(server_->port());
   client.SendPreface();
   // A value of 60,127 bytes.
-  client.Send({kHeadersFrame, 0, 1,
-               RequestBlock("/test/Echo") + std::string("\0\1x\x7f\xe0\xd4\3", 7)});
+  client.Send(
+      {kHeadersFrame, 0, 1, RequestBlock("/test/Echo") + std::string("\0\1x\x7f\xe0\xd4\3", 7)});
   for (int i = 0; i < 100; ++i) {
     if (!client.Send({kContinuationFrame, 0, 1, std::string(10'000, 'x')})) break;
   }
@@ -328,8 +328,8 @@ TEST_F(Hostile, WhatIsNoGrpcGetsAnHttpStatus) {
   StartServer();
   RawClient client(server_->port());
   client.SendPreface();
-  const std::string head = Literal(":scheme", "http") + Literal(":path", "/test/Echo") +
-                           Literal(":authority", "test");
+  const std::string head =
+      Literal(":scheme", "http") + Literal(":path", "/test/Echo") + Literal(":authority", "test");
   client.Send({kHeadersFrame, kEndHeaders | kEndStream, 1,
                Literal(":method", "POST") + head + Literal("content-type", "text/plain")});
   EXPECT_EQ(client.ReadHeaders(), ":status: 415\nend");

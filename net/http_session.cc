@@ -13,21 +13,36 @@ namespace {
 
 absl::string_view ReasonOf(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 204: return "No Content";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 413: return "Payload Too Large";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    default: return "Status";
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 413:
+      return "Payload Too Large";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Status";
   }
 }
 
@@ -103,8 +118,8 @@ void HttpSession::Refuse(int status, absl::string_view text) {
 
 void HttpSession::Send(const HttpResponse& response, bool with_body, bool keep) {
   const std::string head = absl::StrCat(
-      "HTTP/1.1 ", response.status, " ", ReasonOf(response.status), "\r\nContent-Type: ",
-      response.content_type, "\r\nContent-Length: ", response.body.size(),
+      "HTTP/1.1 ", response.status, " ", ReasonOf(response.status),
+      "\r\nContent-Type: ", response.content_type, "\r\nContent-Length: ", response.body.size(),
       "\r\nX-Content-Type-Options: nosniff\r\nConnection: ", keep ? "keep-alive" : "close",
       "\r\n\r\n");
   connection_->output().Append(head);
@@ -117,9 +132,8 @@ void HttpSession::OnWatch(int64_t now_nanos) {
   // The same bound for a request that dribbles in and for an idle connection
   // would let a scraper of every 15 s reconnect each time.
   const NetLimits& limits = connection_->limits();
-  const absl::Duration bound =
-      kept_.empty() ? limits.keepalive_interval + limits.keepalive_timeout
-                    : limits.first_bytes_timeout;
+  const absl::Duration bound = kept_.empty() ? limits.keepalive_interval + limits.keepalive_timeout
+                                             : limits.first_bytes_timeout;
   if (quiet > absl::ToInt64Nanoseconds(bound)) connection_->Close("HTTP/1 connection idle");
 }
 

@@ -2,12 +2,9 @@
 
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <cstring>
@@ -21,6 +18,7 @@
 #include "common/mutex.h"
 #include "common/status.h"
 #include "net/connection.h"
+#include "net/socket.h"
 
 namespace totora {
 namespace {
@@ -28,44 +26,19 @@ namespace {
 // Other things of the loop must have their turn in a storm of connections.
 constexpr int kAcceptsPerTurn = 64;
 
-std::string AddressText(const sockaddr_storage& address) {
-  char host[INET6_ADDRSTRLEN] = "?";
-  char port[8] = "0";
-  getnameinfo(reinterpret_cast<const sockaddr*>(&address),
-              address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in), host,
-              sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-  return address.ss_family == AF_INET6 ? absl::StrCat("[", host, "]:", port)
-                                       : absl::StrCat(host, ":", port);
-}
-
-std::string LocalAddress(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  return AddressText(address);
-}
-
 struct AddrInfoFree {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
 };
 
 absl::StatusOr<std::unique_ptr<addrinfo, AddrInfoFree>> Resolve(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos ||
-      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", address, "\" is not host:port"));
-  }
-  std::string host = address.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
+  TOTORA_ASSIGN_OR_RETURN(const auto host_and_port, net::SplitAddress(address));
+  const auto& [host, port] = host_and_port;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(),
-                                absl::StrCat(port).c_str(), &hints, &found);
+  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(), absl::StrCat(port).c_str(),
+                                &hints, &found);
   if (error != 0) {
     return absl::InvalidArgumentError(absl::StrCat(address, ": ", gai_strerror(error)));
   }
@@ -79,8 +52,7 @@ absl::StatusOr<int> OpenSocket(const ListenerOptions& options) {
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (options.reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
-      ::listen(fd, options.backlog) != 0) {
+  if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd, options.backlog) != 0) {
     const int error = errno;
     ::close(fd);
     return ErrnoStatus(error, absl::StrCat("listen on ", options.address));
@@ -123,8 +95,6 @@ class Pending {
   std::shared_ptr<WaitGroup> group_;
 };
 
-std::atomic<uint64_t> next_connection_id{1};
-
 }  // namespace
 
 // The listening socket and its place on a loop.
@@ -134,7 +104,7 @@ std::atomic<uint64_t> next_connection_id{1};
 class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
   Acceptor(ListenerOptions options, int fd)
-      : options_(std::move(options)), address_(LocalAddress(fd)), fd_(fd) {
+      : options_(std::move(options)), address_(net::LocalAddress(fd)), fd_(fd) {
     TOTORA_CHECK(absl::SimpleAtoi(address_.substr(address_.rfind(':') + 1), &port_)) << address_;
   }
   ~Acceptor() {
@@ -148,7 +118,8 @@ class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
   void Start(EventLoopPool* loops, std::shared_ptr<NetBudget> budget, ListenerProtocols protocols) {
     TOTORA_CHECK(serving_ == nullptr) << "a listener is started once";
     loops_ = loops;
-    serving_ = std::make_shared<net::Serving>(options_.tag, std::move(budget), std::move(protocols));
+    serving_ =
+        std::make_shared<net::Serving>(options_.tag, std::move(budget), std::move(protocols));
     home_ = loops->Next()->core();
     home_->Post([self = shared_from_this()] {
       if (self->fd_ < 0) return;
@@ -265,8 +236,8 @@ class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
   // keep the socket readable for ever: give up the spare one for a moment.
   void TurnAwayWithReserve() {
     serving_->budget->counters().CountRefusal(NetRefusal::kDescriptorsExhausted);
-    TOTORA_LOG_LIMITED(kWarn, "net") << Field("listener", options_.tag)
-                                     << "no descriptor left for a new connection";
+    TOTORA_LOG_LIMITED(kWarn, "net")
+        << Field("listener", options_.tag) << "no descriptor left for a new connection";
     if (reserve_ < 0) return;
     ::close(std::exchange(reserve_, -1));
     const int fd = ::accept4(socket_->native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
@@ -288,25 +259,23 @@ class Listener::Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   void Admit(int fd, const sockaddr_storage& peer) {
     NetBudget& budget = *serving_->budget;
-    const bool fits_here =
-        NetBudget::Take(&serving_->connections, 1, options_.connections_max);
-    if (!fits_here || !NetBudget::Take(&budget.counters().connections, 1,
-                                       budget.limits().connections_max)) {
+    const bool fits_here = NetBudget::Take(&serving_->connections, 1, options_.connections_max);
+    if (!fits_here ||
+        !NetBudget::Take(&budget.counters().connections, 1, budget.limits().connections_max)) {
       if (fits_here) NetBudget::Give(&serving_->connections, 1);
       budget.counters().CountRefusal(NetRefusal::kConnectionsMax);
-      TOTORA_LOG_LIMITED(kWarn, "net") << Field("listener", options_.tag)
-                                       << Field("peer", AddressText(peer))
-                                       << "too many connections";
+      TOTORA_LOG_LIMITED(kWarn, "net")
+          << Field("listener", options_.tag) << Field("peer", net::AddressText(peer))
+          << "too many connections";
       ::close(fd);
       return;
     }
     budget.counters().connections_accepted.fetch_add(1, std::memory_order_relaxed);
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    net::SetConnectionOptions(fd);
     ConnectionInfo info;
-    info.id = next_connection_id.fetch_add(1, std::memory_order_relaxed);
-    info.peer = AddressText(peer);
-    info.local_address = LocalAddress(fd);
+    info.id = net::NextConnectionId();
+    info.peer = net::AddressText(peer);
+    info.local_address = net::LocalAddress(fd);
     info.listener_tag = options_.tag;
     const std::shared_ptr<net::LoopCore> core = loops_->Next()->core();
     // Registering the descriptor with another loop's poller is allowed from

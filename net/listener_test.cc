@@ -52,8 +52,7 @@ TEST(EventLoop, DropsWhatIsPostedAfterItsEnd) {
 
 TEST(Listener, RefusesAnAddressItCannotRead) {
   for (const char* bad : {"", "nonsense", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x"}) {
-    EXPECT_EQ(Listener::Open({.address = bad}).status().code(),
-              absl::StatusCode::kInvalidArgument)
+    EXPECT_EQ(Listener::Open({.address = bad}).status().code(), absl::StatusCode::kInvalidArgument)
         << bad;
   }
 }
@@ -127,8 +126,8 @@ TEST(Listener, GrpcClientsSeeNoErrorWhenTheServerMovesOn) {
   auto old_server = std::make_unique<TestServer>(NetLimits(), ListenerOptions{.reuse_port = true});
   const auto channel = old_server->NewChannel();
   ASSERT_EQ(Call(channel, "/test/Echo", "a").reply, "a");
-  TestServer new_server(
-      NetLimits(), ListenerOptions{.address = old_server->target(), .reuse_port = true});
+  TestServer new_server(NetLimits(),
+                        ListenerOptions{.address = old_server->target(), .reuse_port = true});
 
   old_server->listener->Drain();
 

@@ -1,17 +1,29 @@
 #include "net/loop_core.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <ctime>
 #include <utility>
 
+#include "common/check.h"
 #include "net/connection.h"
 
 namespace totora::net {
 namespace {
 
+// Tasks that post tasks must let the sockets have their turn.
+constexpr int kTaskRoundsPerTurn = 4;
+
 thread_local LoopCore* current_core = nullptr;
+
+int OpenEventFd() {
+  const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  TOTORA_CHECK(fd >= 0) << "eventfd: errno " << errno;
+  return fd;
+}
 
 }  // namespace
 
@@ -25,19 +37,41 @@ int64_t SteadyNanos() {
 LoopCore::LoopCore()
     : context_(1),
       timer_(context_),
+      wake_(context_, OpenEventFd()),
       read_buffer_(new char[kReadBufferBytes]),
       wheel_(SteadyNanos()) {}
 
 bool LoopCore::IsCurrent() const { return current_core == this; }
 
 void LoopCore::Post(Task task) {
+  LoopCore* const poster =
+      current_core != nullptr && current_core->turn_depth_ > 0 ? current_core : nullptr;
   {
     MutexLock lock(&mu_);
     if (stopping_) return;
     tasks_.push_back(std::move(task));
-    if (std::exchange(wake_posted_, true)) return;
+    // A turn of this loop looks at the tasks before it ends.
+    if (poster == this || std::exchange(is_woken_, true)) return;
   }
-  boost::asio::post(context_, [this] { DrainTasks(); });
+  if (poster == nullptr) return Wake();
+  // One wake for all that the poster's turn has for this loop: woken at once, it
+  // would run a task at a time, in turns with the poster.
+  poster->to_wake_.push_back(shared_from_this());
+}
+
+void LoopCore::Wake() {
+  const uint64_t one = 1;
+  const ssize_t n = ::write(wake_.native_handle(), &one, sizeof one);
+  TOTORA_CHECK(n == sizeof one) << "eventfd: errno " << errno;
+}
+
+void LoopCore::AwaitWake() {
+  wake_.async_read_some(boost::asio::buffer(&wakes_, sizeof wakes_),
+                        [this](const boost::system::error_code& error, size_t) {
+                          if (error) return;
+                          OnWake();
+                          AwaitWake();
+                        });
 }
 
 void LoopCore::PostAfter(absl::Duration delay, Task task) {
@@ -53,6 +87,7 @@ void LoopCore::PostAfter(absl::Duration delay, Task task) {
 void LoopCore::Run() {
   current_core = this;
   {
+    AwaitWake();
     auto work = boost::asio::make_work_guard(context_);
     context_.run();
   }
@@ -67,13 +102,25 @@ void LoopCore::Stop() {
     MutexLock lock(&mu_);
     if (std::exchange(stopping_, true)) return;
   }
-  boost::asio::post(context_, [this] {
-    DrainTasks();
-    CloseConnections();
-    delayed_ = {};
-    timer_.cancel();
-    context_.stop();
-  });
+  Wake();
+}
+
+void LoopCore::OnWake() {
+  bool stopping;
+  {
+    const Turn turn(this);
+    MutexLock lock(&mu_);
+    is_woken_ = false;
+    stopping = stopping_;
+  }
+  if (!stopping) return;
+  while (RunTasks()) {
+  }
+  CloseConnections();
+  delayed_ = {};
+  timer_.cancel();
+  wake_.cancel();
+  context_.stop();
 }
 
 void LoopCore::CloseConnections() {
@@ -83,11 +130,10 @@ void LoopCore::CloseConnections() {
   for (const auto& connection : all) connection->Close("event loop stopped");
 }
 
-void LoopCore::DrainTasks() {
-  const Turn turn(this);
+bool LoopCore::RunTasks() {
   {
     MutexLock lock(&mu_);
-    wake_posted_ = false;
+    if (tasks_.empty()) return false;
     batch_.swap(tasks_);
   }
   for (Task& task : batch_) {
@@ -95,15 +141,27 @@ void LoopCore::DrainTasks() {
     task = nullptr;
   }
   batch_.clear();
+  return true;
 }
 
+// What was posted meanwhile is run first, so that all it writes leaves together.
 void LoopCore::EndTurn() {
+  for (int round = 0; round < kTaskRoundsPerTurn && RunTasks(); ++round) {
+  }
   // Flushing may call back handlers that write again.
   while (!dirty_.empty()) {
     flushing_.swap(dirty_);
     for (const auto& connection : flushing_) connection->Flush();
     flushing_.clear();
   }
+  bool wake;
+  {
+    MutexLock lock(&mu_);
+    wake = !tasks_.empty() && !std::exchange(is_woken_, true);
+  }
+  if (wake) Wake();
+  for (const std::shared_ptr<LoopCore>& other : to_wake_) other->Wake();
+  to_wake_.clear();
 }
 
 void LoopCore::ArmTimer(TimerNode* node, int64_t due_nanos) {

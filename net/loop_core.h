@@ -3,6 +3,7 @@
 #define TOTORA_NET_LOOP_CORE_H_
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <queue>
@@ -23,7 +24,7 @@ int64_t SteadyNanos();
 
 // Thread safety: Post, PostAfter, IsCurrent and clock from any thread; the
 // rest is confined to the loop's thread.
-class LoopCore : public Executor {
+class LoopCore : public Executor, public std::enable_shared_from_this<LoopCore> {
  public:
   LoopCore();
 
@@ -39,7 +40,8 @@ class LoopCore : public Executor {
   boost::asio::io_context& context() { return context_; }
 
   // One uninterrupted piece of work of the loop. Every way into the loop opens
-  // one; the outermost, when it ends, writes what its connections have to say.
+  // one; the outermost, when it ends, runs what was posted meanwhile and writes
+  // what its connections have to say.
   class Turn {
    public:
     explicit Turn(LoopCore* core) : core_(core) {
@@ -89,8 +91,12 @@ class LoopCore : public Executor {
     }
   };
 
-  void EndTurn();
-  void DrainTasks() ABSL_LOCKS_EXCLUDED(mu_);
+  void EndTurn() ABSL_LOCKS_EXCLUDED(mu_);
+  void Wake();
+  void AwaitWake();
+  void OnWake() ABSL_LOCKS_EXCLUDED(mu_);
+  // Runs what is posted now. False if there was nothing.
+  bool RunTasks() ABSL_LOCKS_EXCLUDED(mu_);
   void CloseConnections();
   void OnTimer() ABSL_LOCKS_EXCLUDED(mu_);
   // Sets the one asio timer to the earliest of all timers.
@@ -99,11 +105,15 @@ class LoopCore : public Executor {
 
   boost::asio::io_context context_;
   boost::asio::steady_timer timer_;
+  // How other threads wake the loop. asio::post would do it with the context's
+  // mutex held, which the woken thread then has to wait for.
+  boost::asio::posix::stream_descriptor wake_;
+  uint64_t wakes_ = 0;
   std::unique_ptr<char[]> read_buffer_;
 
   Mutex mu_;  // Leaf.
   std::vector<Task> tasks_ ABSL_GUARDED_BY(mu_);
-  bool wake_posted_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_woken_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 
   // Confined.
@@ -116,6 +126,7 @@ class LoopCore : public Executor {
   int64_t watch_interval_nanos_ = 1'000'000'000;
   int64_t now_nanos_ = 0;
   int turn_depth_ = 0;
+  std::vector<std::shared_ptr<LoopCore>> to_wake_;  // When this turn ends.
   std::vector<std::shared_ptr<Connection>> dirty_;
   std::vector<std::shared_ptr<Connection>> flushing_;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections_;

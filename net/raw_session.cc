@@ -99,8 +99,8 @@ std::unique_ptr<RawSession> RawSession::Make(Connection* connection, const RawPr
                                                     std::move(peer), std::move(handler)));
 }
 
-RawSession::RawSession(Connection* connection, size_t unconsumed_max,
-                       std::shared_ptr<RawPeer> peer, std::unique_ptr<RawHandler> handler)
+RawSession::RawSession(Connection* connection, size_t unconsumed_max, std::shared_ptr<RawPeer> peer,
+                       std::unique_ptr<RawHandler> handler)
     : connection_(connection),
       unconsumed_max_(unconsumed_max),
       peer_(std::move(peer)),

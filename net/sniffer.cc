@@ -16,7 +16,7 @@ bool ShareStart(absl::string_view a, absl::string_view b) {
   return a.substr(0, n) == b.substr(0, n);
 }
 
-constexpr absl::string_view kVerbs[] = {"GET ",   "HEAD ",  "POST ",    "PUT ",  "DELETE ",
+constexpr absl::string_view kVerbs[] = {"GET ",   "HEAD ",  "POST ",    "PUT ",    "DELETE ",
                                         "PATCH ", "TRACE ", "OPTIONS ", "CONNECT "};
 
 }  // namespace

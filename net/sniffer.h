@@ -17,7 +17,7 @@ enum class Sniffed {
   kHttp2,
   kTls,
   kHttp1,
-  kOther,  // A classic frame, whose first four bytes are its length.
+  kOther,   // A classic frame, whose first four bytes are its length.
   kBroken,  // Begins like HTTP/2 and is not.
 };
 

@@ -79,9 +79,8 @@ std::shared_ptr<grpc::Channel> TestServer::NewChannel() const {
 }
 
 void TestServer::AddMethods() {
-  service.AddRequest("/test/Echo", [](GrpcCallPtr call, std::string request) {
-    call->Reply(std::move(request));
-  });
+  service.AddRequest(
+      "/test/Echo", [](GrpcCallPtr call, std::string request) { call->Reply(std::move(request)); });
   service.AddRequest("/test/Later", [this](GrpcCallPtr call, std::string request) {
     worker.Post([call = std::move(call), request = std::move(request)]() mutable {
       call->Reply(std::move(request));
@@ -104,8 +103,8 @@ void TestServer::AddMethods() {
     parked.Put({std::move(call), std::move(request)});
   });
   service.AddRequest("/test/Describe", [](GrpcCallPtr call, std::string) {
-    call->Reply(absl::StrCat(call->path(), " ", call->metadata("x-test"), " ",
-                             call->listener_tag(), " ", call->metadata("x-none"), "."));
+    call->Reply(absl::StrCat(call->path(), " ", call->metadata("x-test"), " ", call->listener_tag(),
+                             " ", call->metadata("x-none"), "."));
   });
   service.AddRequest("/test/Fail", [](GrpcCallPtr call, std::string request) {
     call->Finish(GrpcCode::kFailedPrecondition, std::move(request));
@@ -121,9 +120,8 @@ CallResult Call(const std::shared_ptr<grpc::Channel>& channel, const std::string
   for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
   const grpc::internal::RpcMethod method(path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC);
   grpc::ByteBuffer reply;
-  const grpc::Status status =
-      grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer>(
-          channel.get(), method, &context, ToBuffer(request), &reply);
+  const grpc::Status status = grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer>(
+      channel.get(), method, &context, ToBuffer(request), &reply);
   CallResult result;
   result.code = status.error_code();
   result.text = status.error_message();
@@ -236,8 +234,8 @@ Frame RawClient::ReadFrame() {
         Frame frame;
         frame.type = byte(3);
         frame.flags = byte(4);
-        frame.stream = uint32_t{byte(5)} << 24 | uint32_t{byte(6)} << 16 | uint32_t{byte(7)} << 8 |
-                       byte(8);
+        frame.stream =
+            uint32_t{byte(5)} << 24 | uint32_t{byte(6)} << 16 | uint32_t{byte(7)} << 8 | byte(8);
         frame.payload = kept_.substr(9, length);
         kept_.erase(0, 9 + length);
         return frame;
@@ -280,9 +278,8 @@ std::string RawClient::ReadHeaders() {
     at += used;
     left -= static_cast<size_t>(used);
     if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
-      absl::StrAppend(&lines, std::string(reinterpret_cast<char*>(field.name), field.namelen),
-                      ": ", std::string(reinterpret_cast<char*>(field.value), field.valuelen),
-                      "\n");
+      absl::StrAppend(&lines, std::string(reinterpret_cast<char*>(field.name), field.namelen), ": ",
+                      std::string(reinterpret_cast<char*>(field.value), field.valuelen), "\n");
     }
     if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) {
       nghttp2_hd_inflate_end_headers(inflater_->state);

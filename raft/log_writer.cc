@@ -117,9 +117,13 @@ void LogWriter::SetFull(bool is_full) {
   callbacks_.disk_full(is_full);
 }
 
+// One timer at a time: under load it looks again, instead of one per sync.
 void LogWriter::MarkWhenIdle() {
+  if (std::exchange(is_mark_timed_, true)) return;
   executor_->PostAfter(kClosingMarkDelay, [self = shared_from_this(), appends = appends_] {
-    if (self->appends_ != appends || self->has_failed_ || self->is_stopped_) return;
+    self->is_mark_timed_ = false;
+    if (self->has_failed_ || self->is_stopped_) return;
+    if (self->appends_ != appends) return self->MarkWhenIdle();
     const absl::Status status = self->log_->WriteClosingMark();
     if (!status.ok() && !absl::IsResourceExhausted(status)) self->Fail(status);
   });

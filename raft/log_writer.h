@@ -86,6 +86,7 @@ class LogWriter : public std::enable_shared_from_this<LogWriter> {
   // Confined to the log executor.
   std::vector<PersistJob> waiting_;  // Failed for want of space; tried again.
   uint64_t appends_ = 0;             // Guards the closing mark's timer.
+  bool is_mark_timed_ = false;
   bool is_full_ = false;
   bool is_short_ = false;            // Below the reserve.
   bool has_failed_ = false;

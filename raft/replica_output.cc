@@ -11,6 +11,9 @@ namespace totora::raft {
 namespace {
 // Applied entries kept for followers that lag a little; the log has its own cache.
 constexpr uint64_t kTailBytesKept = 4 << 20;
+// One AppendRequest, unless its first entry is larger. The core does not know
+// how large entries of long ago are and may ask for more.
+constexpr uint64_t kAppendMessageBytesMax = 8 << 20;
 // One turn of apply: the heartbeat must not wait behind a long replay.
 constexpr uint64_t kApplyBytesPerTurn = 4 << 20;
 constexpr int kApplyEntriesPerTurn = 256;
@@ -124,15 +127,20 @@ void Replica::State::CutTail(LogIndex last_kept) {
   synced = std::min<uint64_t>(synced, last_kept.value());
 }
 
-bool Replica::State::FramesFor(const AppendRequest& request, std::vector<Frame>* frames) {
-  LogIndex next = request.entries.front().index;
-  const LogIndex last = request.entries.back().index;
-  frames->reserve(request.entries.size());
-  while (next <= last) {
+bool Replica::State::FramesFor(AppendRequest* request, std::vector<Frame>* frames) {
+  LogIndex next = request->entries.front().index;
+  const LogIndex last = request->entries.back().index;
+  frames->reserve(request->entries.size());
+  uint64_t bytes = 0;
+  const auto take = [&](Frame frame) {
+    bytes += frame.meta().bytes;
+    if (frames->empty() || bytes <= kAppendMessageBytesMax) frames->push_back(std::move(frame));
+  };
+  while (next <= last && bytes <= kAppendMessageBytesMax) {
     if (!tail.empty() && next >= tail.front().header.index) {
       const size_t at = next.value() - tail.front().header.index.value();
       if (at >= tail.size()) return false;
-      frames->push_back(tail[at]);
+      take(tail[at]);
       next = next.Next();
       continue;
     }
@@ -143,12 +151,14 @@ bool Replica::State::FramesFor(const AppendRequest& request, std::vector<Frame>*
                                         << "cannot read for a follower: " << read.status();
       return false;
     }
-    for (Frame& frame : *read) frames->push_back(std::move(frame));
-    next = frames->back().header.index.Next();
+    next = read->back().header.index.Next();
+    for (Frame& frame : *read) take(std::move(frame));
   }
+  // To the core the rest got lost on the way.
+  request->entries.resize(frames->size());
   // Entries may have been overwritten since the core made the message.
   for (size_t i = 0; i < frames->size(); ++i) {
-    if ((*frames)[i].header.term != request.entries[i].term) return false;
+    if ((*frames)[i].header.term != request->entries[i].term) return false;
   }
   return true;
 }
@@ -160,7 +170,7 @@ void Replica::State::SendAll(std::vector<Envelope> envelopes) {
     Channel channel = Channel::kControl;
     if (auto* append = std::get_if<AppendRequest>(&envelope.message)) {
       channel = Channel::kAppend;
-      if (!append->entries.empty() && !FramesFor(*append, &frames)) continue;
+      if (!append->entries.empty() && !FramesFor(append, &frames)) continue;
     } else if (std::holds_alternative<AppendReply>(envelope.message)) {
       channel = Channel::kAppend;
     }

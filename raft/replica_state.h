@@ -127,8 +127,9 @@ struct Replica::State : public TransportReceiver, public std::enable_shared_from
   absl::StatusOr<Frame> FrameFor(const EntryMeta& meta);
   void CutTail(LogIndex last_kept);
   void SendAll(std::vector<Envelope> envelopes);
-  // False if the entries are not to be had; the message is not sent then.
-  bool FramesFor(const AppendRequest& request, std::vector<Frame>* frames);
+  // The entries' bytes; takes off what would make the message too large. False
+  // if they are not to be had; the message is not sent then.
+  bool FramesFor(AppendRequest* request, std::vector<Frame>* frames);
   void Persisted(const PersistDone& done);
   void ApplySome();
   void TrimTail();
@@ -151,6 +152,7 @@ struct Replica::State : public TransportReceiver, public std::enable_shared_from
   void OnConnected(ReplicaId peer, Channel channel, const Hello& hello) override;
   void OnDisconnected(ReplicaId peer, Channel channel, bool is_refused) override;
   void HandleMessage(const Hello& from, WireContent content);
+  void NoteRefusal(ReplicaId from, const AppendReply& reply);
   void NotePeer(const Hello& hello);
   bool IsBoundTo(ReplicaId replica, const VolumeId& volume) const;
   // Binds this volume to the group, or finds that it may not.

@@ -38,7 +38,7 @@ class Cluster::Stubs {
       grpc::ChannelArguments arguments;
       // A broker that comes back must be seen at once, not after a back-off.
       arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
-      arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+      arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);  // Also bounds one connect.
       arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 50);
       arguments.SetMaxReceiveMessageSize(-1);
       by_address_[broker.internal] = totora::admin::Admin::NewStub(grpc::CreateCustomChannel(
@@ -81,6 +81,7 @@ absl::Status Cluster::CreateTopic(const std::string& topic, int queues) const {
   while (true) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
+    context.set_wait_for_ready(true);
     totora::admin::CreateTopicReply reply;
     const grpc::Status status = stubs_->Of(brokers_[0])->CreateTopic(&context, request, &reply);
     if (status.ok()) return absl::OkStatus();
@@ -99,7 +100,9 @@ void Cluster::Kill(const std::vector<int>& ids) const {
 
 absl::StatusOr<ReplicaView> Cluster::Look(int id) const {
   grpc::ClientContext context;
+  // A call that fails fast leaves nobody to poll for the connection it began.
   context.set_deadline(absl::ToChronoTime(absl::Now() + kLookTimeout));
+  context.set_wait_for_ready(true);
   totora::admin::RaftStatusReply reply;
   const grpc::Status status = stubs_->Of(broker(id))->RaftStatus(&context, {}, &reply);
   if (!status.ok()) return Annotate(FromGrpc(status), absl::StrCat("broker ", id));
@@ -169,6 +172,7 @@ absl::StatusOr<std::vector<StoredMessage>> Cluster::Scan(int id,
                                                               const std::string& topic) const {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kScanTimeout));
+  context.set_wait_for_ready(true);
   totora::admin::ScanLogRequest request;
   request.set_topic(topic);
   const auto reader = stubs_->Of(broker(id))->ScanLog(&context, request);

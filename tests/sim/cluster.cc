@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -11,30 +10,42 @@
 #include "message/codec.h"
 #include "message/message.h"
 #include "message/properties.h"
+#include "tests/sim/history.h"
 #include "tests/sim/workload.h"
 
 namespace totora::sim {
 namespace {
 
 constexpr int kReplicas = 3;
-constexpr absl::Duration kSettle = absl::Seconds(25);
+// After the last fault: clients send on, then only receive, then nothing happens.
+constexpr absl::Duration kSendOn = absl::Seconds(6);
+constexpr absl::Duration kReceiveOn = absl::Seconds(8);
+constexpr absl::Duration kQuiet = absl::Seconds(5);
 
 class Cluster {
  public:
   explicit Cluster(const SimOptions& options)
-      : options_(options), scheduler_(options.seed), network_(&scheduler_) {
+      : options_(options),
+        scheduler_(options.seed),
+        network_(&scheduler_),
+        history_([this](const std::string& text) { Violation(text); }) {
     for (uint32_t id = 1; id <= kReplicas; ++id) all_.push_back(ReplicaId(id));
+    std::vector<Process*> processes;
     for (const ReplicaId id : all_) {
-      ProcessEvents events;
-      events.on_status = [this](ReplicaId self, const raft::ReplicaStatus& status) {
-        CheckLeaders(self, status);
-      };
-      events.on_fatal = [this](ReplicaId self, const absl::Status& reason) {
-        Fatal(self, reason);
-      };
-      processes_.push_back(
-          std::make_unique<Process>(&scheduler_, &network_, id, all_, std::move(events)));
+      const double small_steps = options.profile == Profile::kElections ? 0.7 : 0.2;
+      processes_.push_back(std::make_unique<Process>(&scheduler_, &network_, id, all_, small_steps,
+                                                     MakeProcessEvents()));
+      processes.push_back(processes_.back().get());
     }
+    Nemesis::Events events;
+    events.on_violation = [this](const std::string& text) { Violation(text); };
+    events.on_emptied = [this](ReplicaId id) { history_.VolumeEmptied(id); };
+    nemesis_ = std::make_unique<Nemesis>(&scheduler_, &network_, std::move(processes),
+                                         options.profile, std::move(events));
+    network_.SetTap([this](ReplicaId from, ReplicaId to, raft::Channel channel,
+                           const SharedBytes& bytes) {
+      history_.MessageSent(from, to, channel, bytes);
+    });
     workload_ = std::make_unique<Workload>(
         &scheduler_, [this](ReplicaId id) { return Reachable(id); }, all_,
         [this](const std::string& text) { Violation(text); });
@@ -43,6 +54,7 @@ class Cluster {
   SimResult Run();
 
  private:
+  ProcessEvents MakeProcessEvents();
   void Violation(const std::string& text) {
     if (result_.violations.size() < 20) {
       result_.violations.push_back(
@@ -52,187 +64,54 @@ class Cluster {
   // A process that clients reach, or null.
   Process* Reachable(ReplicaId id) {
     // It is no member of the group any more and sends its clients away.
-    if (id == emptied_) return nullptr;
+    if (id == nemesis_->emptied()) return nullptr;
     Process* const process = processes_[id.value() - 1].get();
     return process->is_running() && !process->is_paused() ? process : nullptr;
   }
 
-  void CheckLeaders(ReplicaId self, const raft::ReplicaStatus& status);
-  void Fatal(ReplicaId self, const absl::Status& reason);
-  void StartProcess(Process* process);
-  void RestartLater(Process* process, absl::Duration after);
-  void Nemesis();
-  void HarmOne(Process* process);
-  void HarmNetwork();
-  void EmptyOne();
-  void Heal();
   void CheckEnd();
-  // Every message of every queue on one replica.
-  std::map<std::string, int> CheckQueues(Process* process);
+  // Every message of every queue on one replica, and where it lies.
+  std::map<std::string, Workload::Place> CheckQueues(Process* process);
   void CheckRebuild(Process* process);
 
   const SimOptions options_;
   Scheduler scheduler_;
   SimNetwork network_;
+  History history_;
   std::vector<ReplicaId> all_;
   std::vector<std::unique_ptr<Process>> processes_;
+  std::unique_ptr<Nemesis> nemesis_;
   std::unique_ptr<Workload> workload_;
-  std::map<Term, ReplicaId> leaders_;
-  bool is_healing_ = false;
-  ReplicaId emptied_;
   SimResult result_;
 };
 
-void Cluster::CheckLeaders(ReplicaId self, const raft::ReplicaStatus& status) {
-  scheduler_.Trace(status.term.value() << 8 | self.value());
-  if (status.role != raft::Role::kLeader) return;
-  const auto [it, is_new] = leaders_.emplace(status.term, self);
-  if (is_new) ++result_.counts.elections;
-  if (it->second != self) {
-    Violation(absl::StrCat("replicas ", it->second.value(), " and ", self.value(),
-                           " both lead in term ", status.term.value()));
-  }
-  if (self == emptied_) Violation("a replica whose volume was emptied leads");
-}
-
-void Cluster::Fatal(ReplicaId self, const absl::Status& reason) {
-  Process* const process = processes_[self.value() - 1].get();
-  if (absl::IsDataLoss(reason)) {
-    Violation(absl::StrCat("replica ", self.value(), " cannot go on: ", reason.ToString()));
-  }
-  // The power went in the middle of a disk step. Not inside of this call.
-  scheduler_.At(scheduler_.now(), nullptr, [this, process] {
-    if (!process->is_running()) return;
-    ++result_.counts.torn_power_cuts;
-    process->CutPower();
-    RestartLater(process, scheduler_.random().Between(absl::Milliseconds(50), absl::Seconds(3)));
-  });
-}
-
-void Cluster::StartProcess(Process* process) {
-  if (process->is_running()) return;
-  const absl::Status status = process->Start();
-  if (absl::StrContains(status.message(), "power is off")) {
-    // A cut that was to come met the start instead.
-    ++result_.counts.torn_power_cuts;
-    process->LosePower();
-    RestartLater(process, absl::Milliseconds(100));
-  } else if (!status.ok()) {
-    Violation(absl::StrCat("replica ", process->id().value(),
-                           " does not start: ", status.ToString()));
-  }
-}
-
-void Cluster::RestartLater(Process* process, absl::Duration after) {
-  scheduler_.At(scheduler_.now() + after, nullptr, [this, process] { StartProcess(process); });
-}
-
-void Cluster::HarmOne(Process* process) {
-  Random& random = scheduler_.random();
-  if (!process->is_running()) return;
-  const absl::Duration away = random.Between(absl::Milliseconds(20), absl::Seconds(4));
-  switch (random.Below(4)) {
-    case 0:
-      ++result_.counts.kills;
-      process->Kill();
-      RestartLater(process, away);
-      break;
-    case 1:
-      ++result_.counts.power_cuts;
-      process->CutPower();
-      RestartLater(process, away);
-      break;
-    case 2:
-      process->CutPowerAfter(random.Below(30));
-      break;
-    default:
-      ++result_.counts.pauses;
-      process->Pause(random.Between(absl::Milliseconds(10), absl::Seconds(3)));
-      break;
-  }
-}
-
-void Cluster::HarmNetwork() {
-  Random& random = scheduler_.random();
-  network_.UnblockAll();
-  const ReplicaId victim = all_[random.Below(all_.size())];
-  const bool is_one_way = random.Chance(0.4);
-  ++(is_one_way ? result_.counts.one_way : result_.counts.partitions);
-  const bool blocks_sending = random.Chance(0.5);
-  for (const ReplicaId other : all_) {
-    if (other == victim) continue;
-    if (!is_one_way || blocks_sending) network_.Block(victim, other);
-    if (!is_one_way || !blocks_sending) network_.Block(other, victim);
-    if (is_one_way && random.Chance(0.3)) break;  // Only one pair.
-  }
-  scheduler_.At(scheduler_.now() + random.Between(absl::Milliseconds(100), absl::Seconds(5)),
-                nullptr, [this] { network_.UnblockAll(); });
-}
-
-void Cluster::EmptyOne() {
-  // Only when the other two are there: the group goes on with two voters.
-  if (emptied_.value() != 0 || !options_.with_emptied_volume) return;
-  Process* const process = processes_[scheduler_.random().Below(kReplicas)].get();
-  emptied_ = process->id();
-  ++result_.counts.emptied;
-  if (process->is_running()) process->Kill();
-  process->EmptyVolume();
-  RestartLater(process, absl::Milliseconds(200));
-}
-
-void Cluster::Nemesis() {
-  if (is_healing_) return;
-  Random& random = scheduler_.random();
-  scheduler_.At(scheduler_.now() +
-                    random.Between(absl::Milliseconds(300), absl::Milliseconds(2500)),
-                nullptr, [this] { Nemesis(); });
-  const uint64_t dice = random.Below(100);
-  if (dice < 55) {
-    Process* const process = processes_[random.Below(kReplicas)].get();
-    // An emptied volume leaves two voters: both must be there for the group to go on.
-    if (emptied_.value() == 0 || random.Chance(0.3)) HarmOne(process);
-  } else if (dice < 62) {
-    ++result_.counts.all_down;
-    for (const auto& process : processes_) {
-      if (!process->is_running()) continue;
-      process->CutPower();
-      RestartLater(process.get(), random.Between(absl::Milliseconds(10), absl::Seconds(1)));
+ProcessEvents Cluster::MakeProcessEvents() {
+  ProcessEvents events;
+  events.on_status = [this](ReplicaId self, const raft::ReplicaStatus& status) {
+    scheduler_.Trace(status.term.value() << 8 | self.value());
+    history_.StatusChanged(self, status);
+    nemesis_->StatusChanged(self, status);
+  };
+  events.on_fatal = [this](ReplicaId self, const absl::Status& reason) {
+    if (absl::IsDataLoss(reason)) {
+      Violation(absl::StrCat("replica ", self.value(), " cannot go on: ", reason.ToString()));
     }
-  } else if (dice < 85) {
-    HarmNetwork();
-  } else if (dice < 92) {
-    ++result_.counts.clock_jumps;
-    processes_[random.Below(kReplicas)]->clock()->SetOffset(
-        random.Between(-absl::Hours(2), absl::Hours(2)));
-  } else if (dice < 96) {
-    NetworkFaults faults;
-    faults.lose = 0.05;
-    faults.repeat = 0.05;
-    faults.stall = 0.02;
-    faults.break_stream = 0.005;
-    network_.SetFaults(random.Chance(0.5) ? faults : NetworkFaults());
-  } else {
-    EmptyOne();
-  }
-}
-
-void Cluster::Heal() {
-  is_healing_ = true;
-  network_.UnblockAll();
-  network_.SetFaults(NetworkFaults());
-  for (const auto& process : processes_) {
-    process->clock()->SetOffset(absl::ZeroDuration());
-    if (!process->is_running()) {
-      RestartLater(process.get(), absl::Milliseconds(10));
-    }
-  }
+    nemesis_->Fatal(self);
+  };
+  events.on_applied = [this](ReplicaId self, const raft::FrameHeader& entry, uint64_t answers) {
+    history_.Applied(self, entry, answers);
+  };
+  events.on_answered = [this](const raft::CommandId& id, absl::string_view result) {
+    history_.Answered(id, result);
+  };
+  return events;
 }
 
 SimResult Cluster::Run() {
   const absl::Duration begin = scheduler_.now();
   for (const auto& process : processes_) {
-    RestartLater(process.get(),
-                 scheduler_.random().Between(absl::ZeroDuration(), absl::Milliseconds(200)));
+    nemesis_->RestartLater(
+        process.get(), scheduler_.random().Between(absl::ZeroDuration(), absl::Milliseconds(200)));
   }
   scheduler_.At(begin + absl::Seconds(2), nullptr, [this] {
     workload_->Start(options_.producers, options_.consumers);
@@ -244,27 +123,30 @@ SimResult Cluster::Run() {
     faults.stall = 0.005;
     faults.break_stream = 0.001;
     network_.SetFaults(faults);
-    scheduler_.At(begin + absl::Seconds(4), nullptr, [this] { Nemesis(); });
+    scheduler_.At(begin + absl::Seconds(4), nullptr,
+                  [this] { nemesis_->Begin(options_.with_emptied_volume); });
   }
   scheduler_.RunUntil(begin + options_.duration);
-  Heal();
-  scheduler_.RunUntil(begin + options_.duration + kSettle / 2);
+  nemesis_->Heal();
+  scheduler_.RunUntil(scheduler_.now() + kSendOn);
   workload_->StopProducing();
-  scheduler_.RunUntil(begin + options_.duration + kSettle);
+  scheduler_.RunUntil(scheduler_.now() + kReceiveOn);
   workload_->Stop();
-  scheduler_.RunUntil(begin + options_.duration + kSettle + absl::Seconds(8));
+  scheduler_.RunUntil(scheduler_.now() + kQuiet);
   CheckEnd();
   result_.counts.acknowledged = workload_->acknowledged().size();
   result_.counts.received = workload_->received();
   result_.counts.retries = workload_->retries();
+  result_.counts.elections = history_.elections();
+  result_.counts.faults = nemesis_->counts();
   result_.counts.network = network_.counts();
   result_.trace = scheduler_.trace();
   result_.events = scheduler_.events();
   return std::move(result_);
 }
 
-std::map<std::string, int> Cluster::CheckQueues(Process* process) {
-  std::map<std::string, int> stored;
+std::map<std::string, Workload::Place> Cluster::CheckQueues(Process* process) {
+  std::map<std::string, Workload::Place> stored;
   store::StateMachine* const state = process->state();
   for (uint32_t queue = 0; queue < kSimQueues; ++queue) {
     const absl::StatusOr<store::QueueBounds> bounds = state->Bounds(kSimTopic, queue);
@@ -288,8 +170,9 @@ std::map<std::string, int> Cluster::CheckQueues(Process* process) {
         continue;
       }
       const std::string id(view->Property(message::kUniqueKeyProperty));
-      const auto [it, is_new] = stored.emplace(id, 0);
-      if (++it->second == 2) Violation(absl::StrCat("message ", id, " is stored twice"));
+      if (!stored.emplace(id, Workload::Place{queue, entry.offset}).second) {
+        Violation(absl::StrCat("message ", id, " is stored twice"));
+      }
       // One outstanding send a producer: its messages lie in the order sent.
       const std::vector<std::string> parts = absl::StrSplit(id, '-');
       uint64_t sequence = 0;
@@ -331,7 +214,7 @@ void Cluster::CheckRebuild(Process* process) {
 void Cluster::CheckEnd() {
   Process* reference = nullptr;
   for (const auto& process : processes_) {
-    if (process->id() == emptied_) {
+    if (process->id() == nemesis_->emptied()) {
       if (process->is_running() && process->state()->applied().value() != 0) {
         Violation("a replica whose volume was emptied applied entries");
       }
@@ -356,9 +239,17 @@ void Cluster::CheckEnd() {
     }
   }
   if (reference == nullptr) return;
-  const std::map<std::string, int> stored = CheckQueues(reference);
+  const std::map<std::string, Workload::Place> stored = CheckQueues(reference);
   for (const auto& [id, place] : workload_->acknowledged()) {
-    if (stored.count(id) == 0) Violation(absl::StrCat("acknowledged message ", id, " is lost"));
+    const auto found = stored.find(id);
+    if (found == stored.end()) {
+      Violation(absl::StrCat("acknowledged message ", id, " is lost"));
+    } else if (!(found->second == place)) {
+      Violation(absl::StrCat("message ", id, " lies elsewhere than its sender was told"));
+    }
+  }
+  if (const size_t open = workload_->Unanswered(); open > 0) {
+    Violation(absl::StrCat(open, " commands were never answered"));
   }
   for (const std::string& id : workload_->NeverReceived()) {
     Violation(absl::StrCat("message ", id, " was never delivered"));
@@ -373,15 +264,7 @@ void SimCounts::Add(const SimCounts& other) {
   received += other.received;
   retries += other.retries;
   elections += other.elections;
-  kills += other.kills;
-  power_cuts += other.power_cuts;
-  torn_power_cuts += other.torn_power_cuts;
-  all_down += other.all_down;
-  pauses += other.pauses;
-  partitions += other.partitions;
-  one_way += other.one_way;
-  clock_jumps += other.clock_jumps;
-  emptied += other.emptied;
+  faults.Add(other.faults);
   network.delivered += other.network.delivered;
   network.lost += other.network.lost;
   network.repeated += other.network.repeated;

@@ -1,5 +1,5 @@
 // A simulated group of three: processes, clients, the nemesis, and what must
-// hold whatever happens.
+// hold at the end whatever happened (what must hold all the time: history.h).
 #ifndef TOTORA_TESTS_SIM_CLUSTER_H_
 #define TOTORA_TESTS_SIM_CLUSTER_H_
 
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/process.h"
+#include "tests/sim/nemesis.h"
 
 namespace totora::sim {
 
@@ -19,14 +19,14 @@ struct SimOptions {
   int producers = 4;
   int consumers = 2;
   bool with_faults = true;
+  Profile profile = Profile::kMixed;
   bool with_emptied_volume = false;  // One volume is replaced once.
 };
 
 // How often each thing happened: floors on these keep a run honest.
 struct SimCounts {
   uint64_t acknowledged = 0, received = 0, retries = 0, elections = 0;
-  uint64_t kills = 0, power_cuts = 0, torn_power_cuts = 0, all_down = 0, pauses = 0;
-  uint64_t partitions = 0, one_way = 0, clock_jumps = 0, emptied = 0;
+  FaultCounts faults;
   NetworkCounts network;
 
   void Add(const SimCounts& other);

@@ -126,6 +126,12 @@ void SimNetwork::Transmit(ReplicaId from, ReplicaId to, raft::Channel channel,
   const Key key{from, to, static_cast<int>(channel)};
   Stream& stream = streams_[key];
   if (!stream.is_open) return;
+  std::string bytes = std::move(message.head);
+  for (const SharedBytes& part : message.parts) {
+    bytes.append(part.view().data(), part.size());
+  }
+  const SharedBytes shared(std::move(bytes));
+  if (tap_) tap_(from, to, channel, shared);
   Random& random = scheduler_->random();
   if (random.Chance(faults_.lose)) {
     ++counts_.lost;
@@ -137,11 +143,6 @@ void SimNetwork::Transmit(ReplicaId from, ReplicaId to, raft::Channel channel,
       if (streams_[key].epoch == epoch) Break(key, false);
     });
   }
-  std::string bytes = std::move(message.head);
-  for (const SharedBytes& part : message.parts) {
-    bytes.append(part.view().data(), part.size());
-  }
-  const SharedBytes shared(std::move(bytes));
   absl::Duration latency = Latency();
   if (random.Chance(faults_.stall)) {
     ++counts_.stalled;

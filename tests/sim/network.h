@@ -3,6 +3,7 @@
 #ifndef TOTORA_TESTS_SIM_NETWORK_H_
 #define TOTORA_TESTS_SIM_NETWORK_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -35,6 +36,10 @@ class SimNetwork {
   // Nothing gets from `from` to `to` until unblocked; streams do not notice.
   void Block(ReplicaId from, ReplicaId to) { blocked_.insert({from, to}); }
   void UnblockAll() { blocked_.clear(); }
+  // Hears of every message that leaves a replica, also if it is lost on the way.
+  using Tap = std::function<void(ReplicaId from, ReplicaId to, raft::Channel channel,
+                                 const SharedBytes& bytes)>;
+  void SetTap(Tap tap) { tap_ = std::move(tap); }
   // The process of `replica` died: peers see their streams break. If the whole
   // host went, they see nothing but silence until their streams time out.
   void Died(ReplicaId replica, bool host_went);
@@ -59,6 +64,7 @@ class SimNetwork {
 
   Scheduler* const scheduler_;
   NetworkFaults faults_;
+  Tap tap_;
   NetworkCounts counts_;
   std::map<ReplicaId, SimTransport*> transports_;  // Of live processes.
   std::map<Key, Stream> streams_;

@@ -6,18 +6,47 @@
 #include "common/coding.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "tests/sim/history.h"
 
 namespace totora::sim {
 namespace {
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
 }  // namespace
 
+class Process::WatchedState : public raft::StateMachine {
+ public:
+  WatchedState(Process* process, store::StateMachine* state) : process_(process), state_(state) {}
+
+  void Apply(const raft::Frame& entry) override {
+    process_->answers_ = 0;
+    state_->Apply(entry);
+    process_->events_.on_applied(process_->self_, entry.header, process_->answers_);
+  }
+  LogIndex applied_at_start() const override { return state_->applied_at_start(); }
+  void Stamp(uint16_t kind, char* payload, size_t size, BytePosition position,
+             int64_t log_time_ms) const override {
+    state_->Stamp(kind, payload, size, position, log_time_ms);
+  }
+  void LogSynced(LogIndex index) override { state_->LogSynced(index); }
+  uint32_t CountMessages(uint16_t kind, absl::string_view payload) const override {
+    return state_->CountMessages(kind, payload);
+  }
+
+ private:
+  Process* const process_;
+  store::StateMachine* const state_;
+};
+
+Process::Parts::Parts() = default;
+Process::Parts::~Parts() = default;
+
 Process::Process(Scheduler* scheduler, SimNetwork* network, ReplicaId self,
-                 std::vector<ReplicaId> all, ProcessEvents events)
+                 std::vector<ReplicaId> all, double small_steps, ProcessEvents events)
     : scheduler_(scheduler),
       network_(network),
       self_(self),
       all_(std::move(all)),
+      small_steps_(small_steps),
       events_(std::move(events)),
       clock_(scheduler),
       disk_(std::make_unique<MemoryFileSystem>(scheduler->random().Next())),
@@ -54,6 +83,7 @@ absl::Status Process::StartLife() {
   TOTORA_ASSIGN_OR_RETURN(parts->state,
                           store::StateMachine::Open(store_options, parts->checkpoints.get(),
                                                     parts->background.get()));
+  parts->watched = std::make_unique<WatchedState>(this, parts->state.get());
   raft::ReplicaOptions options;
   options.cluster = "sim";
   options.group = GroupId(1);
@@ -67,12 +97,18 @@ absl::Status Process::StartLife() {
   options.fresh_volume_id.assign(16, '\0');
   PutAt<uint64_t>(options.fresh_volume_id.data(), uint64_t{self_.value()} << 32 | volumes_);
   options.entry_bytes_max = 4 << 10;
+  // A lagging follower catches up in many steps, and something may happen
+  // between any two of them.
+  if (scheduler_->random().Chance(small_steps_)) {
+    options.core.append_bytes_max = uint64_t{64} << scheduler_->random().Below(4);
+    options.core.inflight_messages_max = 1 << scheduler_->random().Below(3);
+  }
   options.reserve_bytes = 0;
   TOTORA_ASSIGN_OR_RETURN(
       parts->replica,
       raft::Replica::Open(options, disk_.get(), parts->executor.get(), parts->log_executor.get(),
-                          parts->background.get(), parts->transport.get(), parts->state.get(),
-                          this));
+                          parts->background.get(), parts->transport.get(),
+                          parts->watched.get(), this));
   parts->state->SetObserver(this);
   parts_ = std::move(parts);
   parts_->replica->Start();
@@ -112,6 +148,10 @@ void Process::CutPowerAfter(uint64_t steps) { disk_->PowerOffAfter(steps); }
 
 void Process::Pause(absl::Duration how_long) { life_->paused_until = scheduler_->now() + how_long; }
 
+void Process::StallDisk(absl::Duration how_long) {
+  parts_->log_executor->Stall(scheduler_->now() + how_long);
+}
+
 void Process::EmptyVolume() {
   TOTORA_CHECK(!is_running());
   graveyard_.clear();
@@ -130,6 +170,13 @@ void Process::OnFatal(const absl::Status& reason) {
 }
 
 void Process::CommandApplied(const raft::CommandId& id, absl::string_view result) {
+  std::string fact;
+  AppendU32(&fact, id.replica.value());
+  AppendU64(&fact, id.incarnation.value());
+  AppendU64(&fact, id.sequence);
+  AppendBytes(&fact, result);
+  answers_ = HashInto(answers_, fact);
+  events_.on_answered(id, result);
   parts_->replica->CommandApplied(id, result);
 }
 

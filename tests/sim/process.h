@@ -21,12 +21,16 @@ namespace totora::sim {
 struct ProcessEvents {
   std::function<void(ReplicaId, const raft::ReplicaStatus&)> on_status;
   std::function<void(ReplicaId, const absl::Status&)> on_fatal;
+  // An entry was applied; `answers` is a hash of what was answered meanwhile.
+  std::function<void(ReplicaId, const raft::FrameHeader&, uint64_t answers)> on_applied;
+  std::function<void(const raft::CommandId&, absl::string_view result)> on_answered;
 };
 
 class Process : public raft::ReplicaObserver, public store::ApplyObserver {
  public:
+  // `small_steps` is the share of its lives in which it sends few entries at a time.
   Process(Scheduler* scheduler, SimNetwork* network, ReplicaId self,
-          std::vector<ReplicaId> all, ProcessEvents events);
+          std::vector<ReplicaId> all, double small_steps, ProcessEvents events);
   ~Process() override;
 
   // Starts a life. Errors: those of opening log and state: on a disk without
@@ -41,6 +45,8 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   // The power fails at the disk step after `steps` more.
   void CutPowerAfter(uint64_t steps);
   void Pause(absl::Duration how_long);
+  // The disk takes nothing for so long; what waits is lost if the power fails.
+  void StallDisk(absl::Duration how_long);
   // The volume is replaced by an empty one. REQUIRES: not running.
   void EmptyVolume();
 
@@ -52,7 +58,9 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   const raft::ReplicaStatus& status() const { return status_; }
   MemoryFileSystem* disk() { return disk_.get(); }
   SimClock* clock() { return &clock_; }
-  const std::string& directory() const { return directory_; }
+  // Ends with the process. REQUIRES: is running.
+  std::shared_ptr<const Life> life() const { return life_; }
+  std::string log_directory() const { return directory_ + "/log"; }
 
   // raft::ReplicaObserver
   void OnStatus(const raft::ReplicaStatus& status) override;
@@ -68,14 +76,19 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   void TopicChanged(absl::string_view, const std::optional<store::TopicConfig>&) override {}
 
  private:
+  // Stands between the replica and its state machine, and tells what passes.
+  class WatchedState;
   // What exists during one life.
   struct Parts {
+    Parts();
+    ~Parts();
     std::unique_ptr<SimExecutor> executor;
     std::unique_ptr<SimExecutor> log_executor;
     std::unique_ptr<SimExecutor> background;
     std::unique_ptr<raft::Transport> transport;
     std::unique_ptr<store::CheckpointStore> checkpoints;
     std::unique_ptr<store::StateMachine> state;
+    std::unique_ptr<WatchedState> watched;
     std::unique_ptr<raft::Replica> replica;
   };
 
@@ -88,6 +101,7 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   SimNetwork* const network_;
   const ReplicaId self_;
   const std::vector<ReplicaId> all_;
+  const double small_steps_;
   const ProcessEvents events_;
   const std::string directory_ = "/data";
   SimClock clock_;
@@ -98,6 +112,7 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   // Ended lives' parts: tasks that were dropped may still refer to them.
   std::vector<std::unique_ptr<Parts>> graveyard_;
   raft::ReplicaStatus status_;
+  uint64_t answers_ = 0;  // Hash of what the entry being applied has answered so far.
   uint64_t volumes_ = 0;
   uint64_t segment_bytes_;
 };

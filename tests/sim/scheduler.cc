@@ -31,15 +31,28 @@ void Scheduler::RunUntil(absl::Duration until) {
 }
 
 void SimExecutor::Post(Task task) {
-  const absl::Duration at =
-      std::max(last_, scheduler_->now() + scheduler_->random().Between(low_, high_));
-  last_ = at;
-  scheduler_->At(at, life_, std::move(task));
+  const absl::Duration ready = scheduler_->now() + scheduler_->random().Between(low_, high_);
+  last_ = std::max(last_, ready);
+  posted_.push_back(std::move(task));
+  scheduler_->At(last_, life_, [this] { RunFirst(); });
+}
+
+void SimExecutor::RunFirst() {
+  if (stalled_until_ > scheduler_->now()) {
+    return scheduler_->At(stalled_until_, life_, [this] { RunFirst(); });
+  }
+  Task task = std::move(posted_.front());
+  posted_.pop_front();
+  std::move(task)();
 }
 
 void SimExecutor::PostAfter(absl::Duration delay, Task task) {
-  scheduler_->At(scheduler_->now() + delay + scheduler_->random().Between(low_, high_), life_,
-                 std::move(task));
+  const absl::Duration ready =
+      scheduler_->now() + delay + scheduler_->random().Between(low_, high_);
+  scheduler_->At(ready, life_, [this, task = std::move(task)]() mutable {
+    if (stalled_until_ <= scheduler_->now()) return std::move(task)();
+    scheduler_->At(stalled_until_, life_, std::move(task));
+  });
 }
 
 }  // namespace totora::sim

@@ -3,6 +3,7 @@
 #define TOTORA_TESTS_SIM_SCHEDULER_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <queue>
 #include <random>
@@ -25,6 +26,8 @@ class Random {
     const int64_t span = absl::ToInt64Nanoseconds(high - low);
     return low + absl::Nanoseconds(static_cast<int64_t>(Below(static_cast<uint64_t>(span) + 1)));
   }
+  // Up to 20 ms, as often below 1 ms as above: where races are.
+  absl::Duration Moment() { return absl::Microseconds(Below(uint64_t{20} << Below(11))); }
   uint64_t Next() { return engine_(); }
 
  private:
@@ -101,14 +104,20 @@ class SimExecutor : public Executor {
   void Post(Task task) override;
   void PostAfter(absl::Duration delay, Task task) override;
   const Clock& clock() const override { return *clock_; }
+  // Nothing runs before `until`, and then in the old order.
+  void Stall(absl::Duration until) { stalled_until_ = until; }
 
  private:
+  void RunFirst();
+
   Scheduler* const scheduler_;
   const std::shared_ptr<Life> life_;
   const SimClock* const clock_;
   const absl::Duration low_;
   const absl::Duration high_;
   absl::Duration last_;  // When the task posted last will run.
+  absl::Duration stalled_until_;
+  std::deque<Task> posted_;
 };
 
 }  // namespace totora::sim

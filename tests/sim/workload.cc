@@ -48,14 +48,28 @@ bool Workload::Submit(store::CommandKind kind, const std::string& payload,
                       raft::SubmitCallback done) {
   Process* const process = reach_(all_[scheduler_->random().Below(all_.size())]);
   if (process == nullptr) return false;
+  SubmitTo(process, kind, payload, std::move(done));
+  return true;
+}
+
+void Workload::SubmitTo(Process* process, store::CommandKind kind, const std::string& payload,
+                        raft::SubmitCallback done) {
   auto calls = std::make_shared<int>(0);
+  submitted_.push_back({process->life(), calls});
   process->replica()->Submit(
       static_cast<uint16_t>(kind), payload, scheduler_->now() + kGiveUp,
       [this, calls, done = std::move(done)](absl::StatusOr<absl::string_view> result) mutable {
         if (++*calls != 1) violation_("a command was answered twice");
         done(std::move(result));
       });
-  return true;
+}
+
+size_t Workload::Unanswered() const {
+  size_t count = 0;
+  for (const Submitted& submitted : submitted_) {
+    if (submitted.life->is_alive && *submitted.calls == 0) ++count;
+  }
+  return count;
 }
 
 void Workload::Start(int producers, int consumers) {
@@ -161,16 +175,12 @@ void Workload::Consume(int number) {
     });
     return;
   }
-  {
-    process->replica()->Submit(
-        static_cast<uint16_t>(store::CommandKind::kReceive), command.Encode(),
-        scheduler_->now() + kGiveUp,
-        [this, number, round, process](absl::StatusOr<absl::string_view> result) {
-          if (consumer_rounds_[static_cast<size_t>(number)] == round) {
-            Received(number, result, process);
-          }
-        });
-  }
+  SubmitTo(process, store::CommandKind::kReceive, command.Encode(),
+           [this, number, round, process](absl::StatusOr<absl::string_view> result) {
+             if (consumer_rounds_[static_cast<size_t>(number)] == round) {
+               Received(number, result, process);
+             }
+           });
   scheduler_->At(scheduler_->now() + kClientTimeout, nullptr, [this, number, round] {
     if (consumer_rounds_[static_cast<size_t>(number)] == round) Consume(number);
   });

@@ -41,6 +41,8 @@ class Workload {
   uint64_t received() const { return received_; }
   uint64_t retries() const { return retries_; }
   std::vector<std::string> NeverReceived() const;
+  // Commands that were not answered though the process that took them lives.
+  size_t Unanswered() const;
 
  private:
   struct Producer {
@@ -54,6 +56,8 @@ class Workload {
   // Gives a command to a random process; `done` is called at most once, and
   // never when that process dies first.
   bool Submit(store::CommandKind kind, const std::string& payload, raft::SubmitCallback done);
+  void SubmitTo(Process* process, store::CommandKind kind, const std::string& payload,
+                raft::SubmitCallback done);
   void Setup();
   void SendNext(Producer* producer);
   void Send(Producer* producer);
@@ -75,6 +79,12 @@ class Workload {
   std::vector<uint64_t> consumer_rounds_;
   std::map<std::string, Place> acknowledged_;
   std::set<std::string> received_ids_;
+  // Calls of each command's callback, and whose they are to be.
+  struct Submitted {
+    std::shared_ptr<const Life> life;
+    std::shared_ptr<int> calls;
+  };
+  std::vector<Submitted> submitted_;
   uint64_t received_ = 0;
   uint64_t retries_ = 0;
 };

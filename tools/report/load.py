@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import statistics
 import subprocess
 import time
 import urllib.error
@@ -19,35 +20,42 @@ SENDS = (("batched sends of 1 KiB", ["--size", "1024", "--batch", "64", "--clien
                                      "--outstanding", "8"]),
          ("single sends of 1 KiB, 64 outstanding", ["--size", "1024", "--outstanding", "64"]),
          ("one outstanding send of 1 KiB", ["--size", "1024", "--outstanding", "1"]))
+BATCHED, SINGLE, ONE = (name for name, _ in SENDS)
+# How clients reach the leader: at its own address, or at one address that all
+# replicas share, where two of three connections end at one that forwards.
+MODES = {"direct": ["--no-group-address"], "group": []}
 
 
 class LocalCluster:
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, flags):
         self._totora = os.path.join(build, "bin", "totora")
         self._broker = os.path.join(build, "bin", "totora-broker")
+        self._flags = flags
         self.folder = folder
         self._children = []
 
     def run(self, *args, seconds=120):
-        done = subprocess.run([self._totora, *args], capture_output=True, text=True,
-                              timeout=seconds, check=False)
+        done = subprocess.run([self._totora, *args, "--dir", self.folder, "--output", "json"],
+                              capture_output=True, text=True, timeout=seconds, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"totora {' '.join(args)}: {done.stderr or done.stdout}")
         return done.stdout
 
     def start(self):
-        self.run("local", "start", "--brokers", "3", "--dir", self.folder, "--output", "json")
-        return self.status()
-
-    def status(self):
-        return json.loads(self.run("local", "status", "--dir", self.folder, "--output", "json"))
+        self.run("local", "start", "--brokers", "3", *self._flags)
+        return json.loads(self.run("local", "status"))
 
     def stop(self):
         for child in self._children:
             if child.poll() is None:
                 child.terminate()
                 child.wait(30)
-        self.run("local", "stop", "--dir", self.folder)
+        self.run("local", "stop")
+
+    def bench(self, kind, *flags, seconds):
+        text = self.run("bench", kind, *flags, "--duration", f"{seconds}s",
+                        seconds=60 + 2 * seconds)
+        return json.loads(text.strip().splitlines()[-1])
 
     def time_restart(self, broker):
         """Kills a broker and starts it again by hand: milliseconds from exec
@@ -90,71 +98,97 @@ def rss_mb(pid):
 
 
 def run(options, work):
-    folder = os.path.join(work, "load")
-    cluster = LocalCluster(options.build, folder)
     found = {}
-    status = cluster.start()
-    try:
-        time.sleep(options.idle_s)
-        found["rss_mb"] = [rss_mb(broker["pid"]) for broker in status["brokers"]]
-        followers = [broker for broker in status["brokers"] if broker["id"] != status["leader"]]
-        found["start_ms"] = cluster.time_restart(followers[0])
-        endpoint = status["group_address"]
-        cluster.run("topic", "create", TOPIC, "--type", "normal", "--queues", "8", "--endpoint",
-                    endpoint)
-        # The floor first and last: the disk's mood changes.
-        found["floor"] = [bench(cluster, "floor", "--directory", folder, "--size", "1024",
-                                options=options)]
-        found["echo"] = bench(cluster, "echo", "--endpoint", endpoint, "--size", "1024",
-                              options=options)
-        for name, flags in SENDS:
-            found[name] = bench(cluster, "send", "--endpoint", endpoint, "--topic", TOPIC, "--dir",
-                                folder, *flags, options=options)
-        found["floor"].append(bench(cluster, "floor", "--directory", folder, "--size", "1024",
-                                    options=options))
-    finally:
-        cluster.stop()
+    for mode, flags in MODES.items():
+        cluster = LocalCluster(options.build, os.path.join(work, f"load-{mode}"), flags)
+        cluster.start()
+        try:
+            found[mode] = run_mode(cluster, options)
+        finally:
+            cluster.stop()
+    found.update(idle(options, work))
     return found
 
 
-def bench(cluster, kind, *flags, options):
-    text = cluster.run("bench", kind, *flags, "--duration", f"{options.bench_s}s", "--output",
-                       "json", seconds=60 + 2 * options.bench_s)
-    return json.loads(text.strip().splitlines()[-1])
+def idle(options, work):
+    """A cluster of its own, without topics: memory after a while, and a start."""
+    cluster = LocalCluster(options.build, os.path.join(work, "idle"), [])
+    status = cluster.start()
+    try:
+        time.sleep(options.idle_s)
+        followers = [broker for broker in status["brokers"] if broker["id"] != status["leader"]]
+        return {"rss_mb": [rss_mb(broker["pid"]) for broker in status["brokers"]],
+                "start_ms": cluster.time_restart(followers[0])}
+    finally:
+        cluster.stop()
+
+
+def run_mode(cluster, options):
+    """Each figure is taken in `options.rounds` rounds, interleaved, so that all
+    see the same moods of machine and disk."""
+    cluster.run("topic", "create", TOPIC, "--type", "normal", "--queues", "8")
+    runs = {"floor": [], "echo": [], **{name: [] for name, _ in SENDS}}
+    for _ in range(options.rounds):
+        runs["floor"].append(cluster.bench("floor", "--data-dir", cluster.folder, "--size", "1024",
+                                           seconds=options.bench_s))
+        runs["echo"].append(cluster.bench("echo", "--size", "1024", seconds=options.bench_s))
+        for name, flags in SENDS:
+            runs[name].append(cluster.bench("send", "--topic", TOPIC, *flags,
+                                            seconds=options.bench_s))
+    return runs
 
 
 def verdict(is_met):
     return "met" if is_met else "**missed**"
 
 
-def describe(found):
-    p50 = [run["latency_us"]["p50"] for run in found["floor"]]
-    floor = sum(p50) / len(p50)
-    echo = found["echo"]["latency_us"]["p50"]
-    batched, single, one = (found[name] for name, _ in SENDS)
+def rates(runs):
+    return [run["messages_per_second"] for run in runs]
+
+
+def p50(runs):
+    return statistics.median(run["latency_us"]["p50"] for run in runs)
+
+
+def p99(runs):
+    return statistics.median(run["latency_us"]["p99"] for run in runs)
+
+
+def cpu(runs):
+    return statistics.median(run["cpu_us_per_message"]["total"] for run in runs)
+
+
+def describe_mode(runs):
+    lines = ["| | median (lowest to highest round) | CPU µs a message, all processes | aim | |",
+             "|---|---|---|---|---|"]
+    for name, aim in ((BATCHED, BATCHED_AIM), (SINGLE, SINGLE_AIM)):
+        found = rates(runs[name])
+        rate = statistics.median(found)
+        lines.append(f"| {name} | {rate:,.0f}/s ({min(found):,.0f} to {max(found):,.0f}) | "
+                     f"{cpu(runs[name]):.1f} | ≥ {aim:,}/s | {verdict(rate >= aim)} |")
+    floor, echo, one = p50(runs["floor"]), p50(runs["echo"]), p50(runs[ONE])
     bound = echo + 1.5 * floor
-    lines = ["| | measured | aim | |", "|---|---|---|---|"]
-    for name, run_found, aim in ((SENDS[0][0], batched, BATCHED_AIM),
-                                 (SENDS[1][0], single, SINGLE_AIM)):
-        rate = run_found["messages_per_second"]
-        lines.append(f"| {name} | {rate:,.0f}/s, {run_found['cpu_us_per_message']['total']:.1f} µs "
-                     f"CPU a message over all processes | ≥ {aim:,}/s | {verdict(rate >= aim)} |")
-    latency = one["latency_us"]
-    lines += [
-        f"| {SENDS[2][0]}, p50 (p99) | {latency['p50']:.0f} µs ({latency['p99']:.0f} µs) | "
-        f"≤ echo {echo:.0f} + 1.5 × floor {floor:.0f} = {bound:.0f} µs | "
-        f"{verdict(latency['p50'] <= bound)} |",
-        f"| `bench floor` p50, before and after | {p50[0]:.0f} and {p50[-1]:.0f} µs | | |",
-        f"| RSS of each broker {IDLE_S} s after start, no topic | "
-        f"{', '.join(f'{mb:.0f}' for mb in found['rss_mb'])} MB | ≤ {RSS_AIM_MB} MB | "
-        f"{verdict(max(found['rss_mb']) <= RSS_AIM_MB)} |",
-        f"| start of a killed broker: exec to /healthz, to /readyz | "
-        f"{found['start_ms']['healthz']:.0f} ms, {found['start_ms']['readyz']:.0f} ms | "
-        f"≤ {START_AIM_MS} ms | {verdict(found['start_ms']['readyz'] <= START_AIM_MS)} |"]
-    lines += ["", "CPU in µs a message, by process:", ""]
+    lines.append(f"| {ONE}, p50 (p99) | {one:.0f} µs ({p99(runs[ONE]):.0f} µs) | "
+                 f"{cpu(runs[ONE]):.0f} | ≤ echo {echo:.0f} + 1.5 × floor {floor:.0f} = "
+                 f"{bound:.0f} µs | {verdict(one <= bound)} |")
+    lines += ["", "CPU in µs a message by process, last round:", ""]
     for name, _ in SENDS:
-        cpu = found[name]["cpu_us_per_message"]
-        parts = ", ".join(f"{key} {value}" for key, value in cpu.items())
-        lines.append(f"- {name}: {parts}; errors {found[name]['errors']}, "
-                     f"retries {found[name]['retries']}")
+        run_found = runs[name][-1]
+        parts = ", ".join(f"{key} {value:.1f}"
+                          for key, value in run_found["cpu_us_per_message"].items())
+        lines.append(f"- {name}: {parts}; errors {run_found['errors']}, "
+                     f"retries {run_found['retries']}")
+    return lines
+
+
+def describe(found):
+    lines = ["### Clients at the leader's own address", ""] + describe_mode(found["direct"])
+    lines += ["", "### Clients at the group address", ""] + describe_mode(found["group"])
+    lines += ["", "### A broker by itself", "", "| | measured | aim | |", "|---|---|---|---|",
+              f"| RSS of each broker {IDLE_S} s after start, no topic | "
+              f"{', '.join(f'{mb:.0f}' for mb in found['rss_mb'])} MB | ≤ {RSS_AIM_MB} MB | "
+              f"{verdict(max(found['rss_mb']) <= RSS_AIM_MB)} |",
+              f"| start of a killed broker: exec to /healthz, to /readyz | "
+              f"{found['start_ms']['healthz']:.0f} ms, {found['start_ms']['readyz']:.0f} ms | "
+              f"≤ {START_AIM_MS} ms | {verdict(found['start_ms']['readyz'] <= START_AIM_MS)} |"]
     return lines

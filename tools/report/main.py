@@ -65,7 +65,8 @@ def parse_arguments():
     parser.add_argument("--manual", action="store_true",
                         help="kill processes started by hand, not by `totora local`")
     parser.add_argument("--parts", default="load,kills")
-    parser.add_argument("--bench-s", type=int, default=20, help="seconds of each benchmark")
+    parser.add_argument("--bench-s", type=int, default=8, help="seconds of each benchmark")
+    parser.add_argument("--rounds", type=int, default=3, help="of all benchmarks, interleaved")
     parser.add_argument("--idle-s", type=int, default=load.IDLE_S)
     parser.add_argument("--work", help="a directory for the cluster and all records; is kept")
     parser.add_argument("--out", help="the page; default docs/results/DATE-main-job.md")

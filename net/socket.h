@@ -1,0 +1,33 @@
+// What listeners and dialers do alike with addresses and sockets. Internal to net.
+#ifndef TOTORA_NET_SOCKET_H_
+#define TOTORA_NET_SOCKET_H_
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace totora::net {
+
+// "host:port", "[ipv6]:port" → host without brackets, and port.
+// Errors: InvalidArgument.
+absl::StatusOr<std::pair<std::string, uint16_t>> SplitAddress(absl::string_view address);
+
+// ip:port, [ip]:port for IPv6.
+std::string AddressText(const sockaddr_storage& address);
+std::string LocalAddress(int fd);
+
+// For every connection: small writes leave at once, and a host that vanished
+// without a word is noticed by the kernel's probes.
+void SetConnectionOptions(int fd);
+
+// Unique in this process; never reused.
+uint64_t NextConnectionId();
+
+}  // namespace totora::net
+
+#endif  // TOTORA_NET_SOCKET_H_
