@@ -27,8 +27,10 @@ class Group {
       ProcessEvents events;
       events.on_status = [](ReplicaId, const raft::ReplicaStatus&) {};
       events.on_fatal = [](ReplicaId, const absl::Status& reason) { ADD_FAILURE() << reason; };
-      processes_.push_back(
-          std::make_unique<Process>(&scheduler_, &network_, id, all, std::move(events)));
+      events.on_applied = [](ReplicaId, const raft::FrameHeader&, uint64_t) {};
+      events.on_answered = [](const raft::CommandId&, absl::string_view) {};
+      processes_.push_back(std::make_unique<Process>(&scheduler_, &network_, id, all,
+                                                     /*small_steps=*/0, std::move(events)));
     }
   }
 
