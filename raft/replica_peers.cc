@@ -56,6 +56,9 @@ void Replica::State::HandleMessage(const Hello& from, WireContent content) {
     } else if (std::holds_alternative<HeartbeatReply>(protocol->message)) {
       log_clock->PeerWall(from.replica, protocol->wall_ms);
     }
+    if (const auto* reply = std::get_if<AppendReply>(&protocol->message)) {
+      NoteRefusal(from.replica, *reply);
+    }
     core->Step(from.replica, protocol->message);
     if (core->leader() == from.replica) leader_incarnation = from.incarnation;
     Drain();
@@ -71,6 +74,17 @@ void Replica::State::HandleMessage(const Hello& from, WireContent content) {
   } else if (auto* message = std::get_if<PeerMessage>(&content)) {
     observer->OnPeerMessage(from.replica, from.incarnation, message->bytes.view());
   }
+}
+
+// The core never goes behind what a follower acknowledged, so this follower
+// stands still until somebody looks: say what happened.
+void Replica::State::NoteRefusal(ReplicaId from, const AppendReply& reply) {
+  if (reply.is_success || core->role() != Role::kLeader || reply.term != core->term()) return;
+  const LogIndex match = core->MatchOf(from);
+  if (reply.hint_index >= match || reply.index > match) return;
+  TOTORA_LOG_LIMITED(kError, "raft")
+      << Field("peer", from) << Field("acknowledged", match) << Field("has", reply.hint_index)
+      << "a follower lost entries that it had acknowledged: its disk did not keep what was synced";
 }
 
 void Replica::State::OnConnected(ReplicaId peer, Channel channel, const Hello& hello) {

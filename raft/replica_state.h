@@ -152,6 +152,7 @@ struct Replica::State : public TransportReceiver, public std::enable_shared_from
   void OnConnected(ReplicaId peer, Channel channel, const Hello& hello) override;
   void OnDisconnected(ReplicaId peer, Channel channel, bool is_refused) override;
   void HandleMessage(const Hello& from, WireContent content);
+  void NoteRefusal(ReplicaId from, const AppendReply& reply);
   void NotePeer(const Hello& hello);
   bool IsBoundTo(ReplicaId replica, const VolumeId& volume) const;
   // Binds this volume to the group, or finds that it may not.

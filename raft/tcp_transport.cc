@@ -319,6 +319,8 @@ bool Link::Answered(absl::string_view frame) {
     return false;
   }
   if (std::exchange(is_answered_, true)) return true;
+  TOTORA_LOG(kDebug, "raft") << Field("peer", peer_) << Field("channel", int(channel_))
+                             << "stream open";
   redial_ = kRedialFirst;
   group_->Tell([&](TransportReceiver* receiver) { receiver->OnConnected(peer_, channel_, hello); });
   return true;
@@ -329,6 +331,8 @@ void Link::Ended(bool is_refused) {
   is_full_ = false;
   const bool was_answered = std::exchange(is_answered_, false);
   if (is_stopped_) return;
+  TOTORA_LOG(kDebug, "raft") << Field("peer", peer_) << Field("channel", int(channel_))
+                             << Field("refused", is_refused) << "no stream";
   // At once after a stream that worked: whether the peer still listens is what
   // an election waits for.
   const absl::Duration delay = was_answered ? absl::ZeroDuration() : redial_;

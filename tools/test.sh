@@ -13,13 +13,15 @@
 # ctest labels:  integration  starts real programs, dev tree only
 #                long         only with TOTORA_TEST_FULL=1 (make test-full)
 #
-# Environment: JOBS, TOTORA_TEST_FULL, STAGES (default: dev; the whole is
-# STAGES="dev asan tsan clang processes", see docs/status.md).
+# Environment: JOBS, TOTORA_TEST_FULL, STAGES (default: dev processes; with
+# TOTORA_TEST_FULL all five).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 full=${TOTORA_TEST_FULL:-}
-stages=${STAGES:-dev}
+default_stages="dev processes"
+[[ -n $full ]] && default_stages="dev asan tsan clang processes"
+stages=${STAGES:-$default_stages}
 
 tools/install_packages.sh build test || exit 1
 

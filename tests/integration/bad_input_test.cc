@@ -545,7 +545,13 @@ TEST_F(FullDisk, RefusesWritesWithTheReasonGoesOnReadingAndRecovers) {
       << caller_->last().error_message() << " " << status.message();
   for (const BrokerProcess& broker : stage_->cluster()->brokers()) {
     EXPECT_TRUE(IsRunning(broker.pid)) << "broker " << broker.id << " is gone";
-    const absl::StatusOr<ReplicaView> view = stage_->cluster()->Look(broker.id);
+    // A replica that was not writing looks at its disk once a second.
+    const absl::Time noticed_by = absl::Now() + absl::Seconds(10);
+    absl::StatusOr<ReplicaView> view = stage_->cluster()->Look(broker.id);
+    while (view.ok() && !view->is_disk_full && absl::Now() < noticed_by) {
+      absl::SleepFor(absl::Milliseconds(50));
+      view = stage_->cluster()->Look(broker.id);
+    }
     ASSERT_TRUE(view.ok()) << view.status();
     EXPECT_TRUE(view->is_disk_full) << "broker " << broker.id;
   }

@@ -119,7 +119,8 @@ absl::Status ManualCluster::WriteConfigs() {
         {"internal.listen", process.internal},
         {"metrics.listen", process.metrics},
         {"namesrv.addresses", free[0]},
-        {"log.file", LogFile(options_.directory, id)}};
+        {"log.file", LogFile(options_.directory, id)},
+        {"log.levels", "info,raft=debug"}};
     for (const auto& [name, value] : options_.settings) settings[name] = value;
     WriteLines(ConfigFile(options_.directory, id), settings);
   }
