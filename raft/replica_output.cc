@@ -124,7 +124,12 @@ void Replica::State::CutTail(LogIndex last_kept) {
     if (!frames.ok()) return Die(frames.status());
     last_header = frames->front().header;
   }
-  synced = std::min<uint64_t>(synced, last_kept.value());
+  if (synced > last_kept.value()) {
+    synced = last_kept.value();
+    // Or a checkpoint would trust the sync of the old tail and take in entries
+    // of the new one that this disk may still lose.
+    state_machine->LogSynced(last_kept);
+  }
 }
 
 bool Replica::State::FramesFor(AppendRequest* request, std::vector<Frame>* frames) {

@@ -31,8 +31,10 @@ class StateMachine {
   virtual void Stamp(uint16_t kind, char* payload, size_t size, BytePosition position,
                      int64_t log_time_ms) const = 0;
 
-  // This disk's log is durable up to here: what was frozen for a checkpoint at
-  // or below it may be written.
+  // This disk's log is durable up to here and no further: what was frozen for a
+  // checkpoint at or below it may be written. `index` falls when a new leader
+  // replaces a tail that was durable and not committed; it is told before any
+  // entry in that place is applied.
   virtual void LogSynced(LogIndex index) = 0;
 
   // How many messages the command carries (FrameHeader::message_count).

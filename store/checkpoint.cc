@@ -108,8 +108,7 @@ void CheckpointWriter::Finish() {
 }
 
 void CheckpointWriter::LogSynced(LogIndex index) {
-  if (index <= synced_) return;
-  synced_ = index;
+  synced_ = index;  // Lower than before if the log was cut.
   PostIfSynced();
 }
 

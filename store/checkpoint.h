@@ -67,7 +67,8 @@ class CheckpointWriter {
   const FrozenCheckpoint& frozen() const;
   absl::Status error() const;
 
-  // This disk's log is durable up to here.
+  // This disk's log is durable up to here, and no further: it falls when the log
+  // is cut. Never below what was applied.
   void LogSynced(LogIndex index);
 
   // Any thread.

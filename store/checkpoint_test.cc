@@ -145,6 +145,26 @@ TEST(Checkpoints, NothingIsWrittenBeforeTheLogIsSynced) {
   EXPECT_EQ(machine->checkpointed(), machine->applied());
 }
 
+// Found by the simulation: a follower had synced a tail that a new leader
+// replaced. The entry in its place was applied, and its checkpoint written on the
+// strength of the old tail's sync, before the disk had it; then the power failed.
+TEST(Checkpoints, WhatWasSyncedBeforeTheLogWasCutCountsNoMore) {
+  TestMachine machine;
+  machine.PutTopic("t");
+  const LogIndex last_kept = machine->applied();
+  machine->LogSynced(last_kept.Next(300));  // Entries that are never committed…
+  machine->LogSynced(last_kept);            // …and are cut.
+  machine.SendMany("t", 200);
+  machine->Checkpoint(nullptr);
+  machine.background().RunAll();
+  EXPECT_TRUE(machine.durable().empty());
+
+  machine->LogSynced(machine->applied());
+  machine.background().RunAll();
+
+  EXPECT_EQ(machine->checkpointed(), machine->applied());
+}
+
 TEST(Checkpoints, WhatIsAppliedAfterTheFreezeIsNotInIt) {
   TestMachine machine;
   machine.PutTopic("t");

@@ -116,8 +116,8 @@ class StateMachine : public raft::StateMachine {
 
   // --- Checkpoints --------------------------------------------------------
 
-  // The log of this disk is synced up to `index`: a frozen checkpoint at or
-  // below it may be written now.
+  // The log of this disk is synced up to `index` and no further: a frozen
+  // checkpoint at or below it may be written now.
   void LogSynced(LogIndex index) override;
   // Freezes a checkpoint now or, if one is being written, as soon as that is
   // durable. `done` (may be null) is called on the background executor once a

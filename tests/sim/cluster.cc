@@ -152,8 +152,8 @@ std::map<std::string, Workload::Place> Cluster::CheckQueues(Process* process) {
     const absl::StatusOr<store::QueueBounds> bounds = state->Bounds(kSimTopic, queue);
     if (!bounds.ok()) continue;
     std::map<std::string, uint64_t> last_of_producer;
-    const auto entries =
-        state->Entries(kSimTopic, queue, bounds->begin, bounds->end.value() - bounds->begin.value());
+    const uint64_t count = bounds->end.value() - bounds->begin.value();
+    const auto entries = state->Entries(kSimTopic, queue, bounds->begin, count);
     if (!entries.ok()) {
       Violation(absl::StrCat("entries: ", entries.status().ToString()));
       continue;

@@ -38,7 +38,7 @@ void History::MessageSent(ReplicaId from, ReplicaId to, raft::Channel channel,
   if (channel != raft::Channel::kControl && from != emptied_) return;
   const absl::StatusOr<raft::WireContent> content = raft::DecodeWire(bytes);
   if (!content.ok()) {
-    return violation_(absl::StrCat("replica ", from.value(), " sent a message that nobody can read: ",
+    return violation_(absl::StrCat("replica ", from.value(), " sent what nobody can read: ",
                                    content.status().ToString()));
   }
   const auto* const protocol = std::get_if<raft::ProtocolMessage>(&*content);
@@ -49,7 +49,8 @@ void History::MessageSent(ReplicaId from, ReplicaId to, raft::Channel channel,
     if (vote->is_granted && !vote->is_pre_vote) Voted(from, vote->term, to);
   } else if (const auto* reply = std::get_if<raft::AppendReply>(&protocol->message)) {
     if (reply->is_success && from == emptied_) {
-      violation_(absl::StrCat("replica ", from.value(), ", whose volume was emptied, acknowledges"));
+      violation_(
+          absl::StrCat("replica ", from.value(), ", whose volume was emptied, acknowledges"));
     }
   }
 }

@@ -88,6 +88,7 @@ void Nemesis::Fatal(ReplicaId self) {
 
 void Nemesis::Begin(bool may_empty) {
   is_active_ = true;
+  is_storm_ = profile_ == Profile::kElections;
   may_empty_ = may_empty;
   Continue();
 }

@@ -101,7 +101,7 @@ absl::Status Process::StartLife() {
   // between any two of them.
   if (scheduler_->random().Chance(small_steps_)) {
     options.core.append_bytes_max = uint64_t{64} << scheduler_->random().Below(4);
-    options.core.inflight_messages_max = 1 << scheduler_->random().Below(3);
+    options.core.inflight_messages_max = 1 << scheduler_->random().Below(2);
   }
   options.reserve_bytes = 0;
   TOTORA_ASSIGN_OR_RETURN(

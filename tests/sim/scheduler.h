@@ -26,8 +26,11 @@ class Random {
     const int64_t span = absl::ToInt64Nanoseconds(high - low);
     return low + absl::Nanoseconds(static_cast<int64_t>(Below(static_cast<uint64_t>(span) + 1)));
   }
-  // Up to 20 ms, as often below 1 ms as above: where races are.
-  absl::Duration Moment() { return absl::Microseconds(Below(uint64_t{20} << Below(11))); }
+  // Where races are: within the first message's way, or within some round trips.
+  absl::Duration Moment() {
+    return Chance(0.5) ? Between(absl::ZeroDuration(), absl::Milliseconds(1))
+                       : Between(absl::Milliseconds(1), absl::Milliseconds(12));
+  }
   uint64_t Next() { return engine_(); }
 
  private:
