@@ -70,6 +70,8 @@ class Nemesis {
   void HarmNetwork();
   void SlowNetwork();
   void HarmDisks();
+  // Often it ends with the power of all of them.
+  void Stall(const std::vector<Process*>& victims, absl::Duration how_long);
   void Rot(Process* process);
   void EmptyOne();
   void HarmLeader();
