@@ -111,8 +111,7 @@ void Nemesis::Continue() {
   } else if (dice < 80) {
     HarmNetwork();
   } else if (dice < 86) {
-    ++counts_.clock_jumps;
-    Any()->clock()->SetOffset(random().Between(-absl::Hours(2), absl::Hours(2)));
+    MoveClock(Any());
   } else if (dice < 90) {
     SlowNetwork();
   } else if (dice < 96) {
@@ -120,6 +119,15 @@ void Nemesis::Continue() {
   } else {
     EmptyOne();
   }
+}
+
+// Two that are wrong by the same amount would be a majority that agrees, and log
+// time would rightly follow them beyond what the window of message ids remembers.
+void Nemesis::MoveClock(Process* process) {
+  ++counts_.clock_jumps;
+  const absl::Duration coarse =
+      absl::Seconds(10) * static_cast<int64_t>(random().Below(1440)) - absl::Hours(2);
+  process->clock()->SetOffset(coarse + absl::Milliseconds(2500) * process->id().value());
 }
 
 void Nemesis::HarmOne(Process* process) {

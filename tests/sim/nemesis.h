@@ -63,6 +63,7 @@ class Nemesis {
 
   void Start(Process* process);
   void Continue();
+  void MoveClock(Process* process);
   void HarmOne(Process* process);
   // Ends the process, by power cut or by kill, and starts it again.
   void Crash(Process* process, absl::Duration away);
