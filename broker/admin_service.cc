@@ -17,6 +17,7 @@ namespace totora::broker {
 namespace {
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+constexpr double kShareOfDeadline = 0.9;
 constexpr uint32_t kPageDefault = 1000;
 constexpr uint32_t kPageMax = 10'000;
 
@@ -73,8 +74,12 @@ void FillConsumerGroup(const store::ConsumerGroupConfig& config, admin::Consumer
 
 uint32_t PageSize(uint32_t asked) { return asked == 0 ? kPageDefault : std::min(asked, kPageMax); }
 
-absl::Duration GiveUp(const HostedGroup& group) {
-  return group.executor->clock().SteadyNow() + kCallTimeout;
+// Before the client does, so that it hears what happened.
+template <typename Request, typename Reply>
+absl::Duration GiveUp(const HostedGroup& group, const Exchange<Request, Reply>& exchange) {
+  const absl::Duration now = group.executor->clock().SteadyNow();
+  const absl::Duration left = exchange.call.call()->deadline() - now;
+  return now + std::min(kCallTimeout, kShareOfDeadline * left);
 }
 
 // --- Handlers: on the group's executor ------------------------------------------
@@ -161,7 +166,7 @@ void CreateTopic(const HostedGroup& group,
   }
   if (x->request.topic().permission() != 0) config.permission = x->request.topic().permission();
   group.service->topics().Find(
-      config.name, GiveUp(group),
+      config.name, GiveUp(group, *x),
       [&group, x, config](absl::StatusOr<store::TopicConfig> existing) mutable {
         x->reply.add_group_names(group.name);
         if (existing.ok() && *existing == config) return x->Finish(absl::OkStatus());
@@ -172,7 +177,7 @@ void CreateTopic(const HostedGroup& group,
         if (!existing.ok() && !absl::IsNotFound(existing.status())) {
           return x->Finish(existing.status());
         }
-        group.service->topics().Put(config, GiveUp(group), [&group, x](const absl::Status& status) {
+        group.service->topics().Put(config, GiveUp(group, *x), [&group, x](const absl::Status& status) {
           if (!status.ok()) return x->Finish(status);
           // After the task that tells the nameservers was posted.
           group.executor->Post(
@@ -201,7 +206,7 @@ void ListTopics(const HostedGroup& group,
 void GetTopic(const HostedGroup& group,
               const ExchangePtr<admin::GetTopicRequest, admin::GetTopicReply>& x) {
   group.service->topics().Find(
-      x->request.name(), GiveUp(group), [&group, x](absl::StatusOr<store::TopicConfig> config) {
+      x->request.name(), GiveUp(group, *x), [&group, x](absl::StatusOr<store::TopicConfig> config) {
         if (!config.ok()) return x->Finish(config.status());
         admin::TopicInGroup* out = x->reply.add_topics();
         out->set_group_name(group.name);
@@ -228,7 +233,7 @@ void GetTopic(const HostedGroup& group,
 
 void DeleteTopic(const HostedGroup& group,
                  const ExchangePtr<admin::DeleteTopicRequest, admin::DeleteTopicReply>& x) {
-  group.service->topics().Delete(x->request.name(), GiveUp(group),
+  group.service->topics().Delete(x->request.name(), GiveUp(group, *x),
                                  [x](const absl::Status& status) { x->Finish(status); });
 }
 
@@ -243,7 +248,7 @@ void CreateConsumerGroup(
   config.is_fifo = x->request.consumer_group().is_fifo();
   config.is_enabled = !x->request.consumer_group().is_disabled();
   group.service->consumer_groups().Find(
-      config.name, GiveUp(group),
+      config.name, GiveUp(group, *x),
       [&group, x, config](absl::StatusOr<store::ConsumerGroupConfig> existing) mutable {
         x->reply.add_group_names(group.name);
         if (existing.ok() && *existing == config) return x->Finish(absl::OkStatus());
@@ -255,7 +260,7 @@ void CreateConsumerGroup(
           return x->Finish(existing.status());
         }
         group.service->consumer_groups().Put(
-            config, GiveUp(group), [x](const absl::Status& status) { x->Finish(status); });
+            config, GiveUp(group, *x), [x](const absl::Status& status) { x->Finish(status); });
       });
 }
 
@@ -281,7 +286,7 @@ void GetConsumerGroup(
     const HostedGroup& group,
     const ExchangePtr<admin::GetConsumerGroupRequest, admin::GetConsumerGroupReply>& x) {
   group.service->consumer_groups().Find(
-      x->request.name(), GiveUp(group),
+      x->request.name(), GiveUp(group, *x),
       [&group, x](absl::StatusOr<store::ConsumerGroupConfig> config) {
         if (!config.ok()) return x->Finish(config.status());
         admin::ConsumerGroupInGroup* out = x->reply.add_consumer_groups();
@@ -315,7 +320,7 @@ void GetConsumerGroup(
 void DeleteConsumerGroup(
     const HostedGroup& group,
     const ExchangePtr<admin::DeleteConsumerGroupRequest, admin::DeleteConsumerGroupReply>& x) {
-  group.service->consumer_groups().Delete(x->request.name(), GiveUp(group),
+  group.service->consumer_groups().Delete(x->request.name(), GiveUp(group, *x),
                                           [x](const absl::Status& status) { x->Finish(status); });
 }
 

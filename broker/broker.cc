@@ -24,6 +24,7 @@
 #include "raft/replica.h"
 #include "raft/tcp_transport.h"
 #include "store/checkpoint_store.h"
+#include "store/disk_state.h"
 #include "store/state_machine.h"
 
 namespace totora::broker {
@@ -183,15 +184,17 @@ absl::Status Broker::Parts::OpenData() {
   executor = replica_loops->loop(0);
   FileSystem* const fs = FileSystem::Posix();
   TOTORA_RETURN_IF_ERROR(fs->CreateDirectory(settings.data_directory));
-  TOTORA_ASSIGN_OR_RETURN(checkpoints,
-                          store::OpenRocksCheckpoints(settings.data_directory + "/index"));
   store::StoreOptions store_options;
   const service::Address own = settings.group_address.value_or(ListenerAddresses().front().address);
   if (const uint32_t ip = Ipv4Of(own.host)) store_options.store_host_ip = ip;
   store_options.store_host_port = own.port;
   store_options.checkpoint_log_bytes = settings.checkpoint_log_bytes;
   TOTORA_ASSIGN_OR_RETURN(
-      state, store::StateMachine::Open(store_options, checkpoints.get(), background.get()));
+      store::DiskState disk,
+      store::OpenDiskState(store_options, settings.data_directory + "/index",
+                           {.replica = executor, .background = background.get()}));
+  checkpoints = std::move(disk.checkpoints);
+  state = std::move(disk.machine);
   transport_service = std::make_unique<raft::TcpTransportService>();
   raft::TcpTransportOptions transport_options;
   transport_options.group = settings.group;

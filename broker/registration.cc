@@ -104,11 +104,13 @@ class Registration::Link : public std::enable_shared_from_this<Link> {
     args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
     args.SetMaxReceiveMessageSize(16 << 20);
-    stub_ = namesrv::Registration::NewStub(
-        grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args));
+    channel_ = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
+    stub_ = namesrv::Registration::NewStub(channel_);
   }
 
   void Dial() ABSL_LOCKS_EXCLUDED(mu_) {
+    // Instead of gRPC's own back-off, for names that cannot be resolved yet, too.
+    grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
     auto* stream = new Stream(shared_from_this());
     {
       MutexLock lock(&mu_);
@@ -250,6 +252,7 @@ class Registration::Link : public std::enable_shared_from_this<Link> {
   const std::weak_ptr<State> state_;
   const size_t number_;
   const std::string target_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<namesrv::Registration::Stub> stub_;
 
   // Taken before State::mu (Report). Held while StartWrite is called, which

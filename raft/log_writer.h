@@ -52,7 +52,8 @@ class LogWriter : public std::enable_shared_from_this<LogWriter> {
 
   void Add(PersistJob job) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Looks at the free space every second, from now on.
+  // Looks at the free space every second, from now on, and whenever a part of
+  // the reserve may have been written since.
   void WatchSpace();
 
   // Jobs that are not durable yet.
@@ -67,6 +68,7 @@ class LogWriter : public std::enable_shared_from_this<LogWriter> {
   absl::Status Carry(std::vector<PersistJob>* jobs, size_t* carried, PersistDone* done);
   void Fail(const absl::Status& status);
   void SetFull(bool is_full);
+  void CheckSpace();
   void MarkWhenIdle();
 
   Executor* const executor_;
@@ -86,6 +88,7 @@ class LogWriter : public std::enable_shared_from_this<LogWriter> {
   // Confined to the log executor.
   std::vector<PersistJob> waiting_;  // Failed for want of space; tried again.
   uint64_t appends_ = 0;             // Guards the closing mark's timer.
+  uint64_t unchecked_bytes_ = 0;     // Appended since the free space was looked at.
   bool is_mark_timed_ = false;
   bool is_full_ = false;
   bool is_short_ = false;            // Below the reserve.

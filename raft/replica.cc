@@ -106,6 +106,10 @@ void Replica::Submit(uint16_t kind, std::string payload, absl::Duration give_up,
 
 void Replica::ReadBarrier(absl::Duration give_up, absl::AnyInvocable<void(absl::Status)> done) {
   state_->executor->Post([state = state_, give_up, done = std::move(done)]() mutable {
+    if (state->status.is_emptied) {
+      done(absl::UnavailableError("this replica's volume was emptied: it knows nothing"));
+      return;
+    }
     const uint64_t id = state->next_barrier++;
     state->barriers[id] = {give_up, std::move(done), std::nullopt};
     state->AskReadIndex(id);
@@ -227,6 +231,10 @@ void Replica::State::StartCore() {
                             << Field("term", core->term()) << Field("last", core->last_index())
                             << Field("incarnation", identity->incarnation()) << "takes part";
   PublishStatus();
+  // As far as this replica knows nobody leads. If somebody does, the others do not
+  // listen to it; if not, a group that starts has a leader without waiting out a timeout.
+  core->SuspectLeader();
+  Drain();
 }
 
 void Replica::State::TickLoop() {

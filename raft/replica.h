@@ -119,7 +119,8 @@ class Replica {
   void Submit(uint16_t kind, std::string payload, absl::Duration give_up, SubmitCallback done);
 
   // Runs `done` on the executor once the local state is at least as new as
-  // the group's was when this was called: OK, or Unavailable after `give_up`.
+  // the group's was when this was called: OK, or Unavailable after `give_up`, or
+  // at once if the volume was emptied.
   void ReadBarrier(absl::Duration give_up, absl::AnyInvocable<void(absl::Status)> done);
 
   // The state machine heard that a command was applied: on the executor, from

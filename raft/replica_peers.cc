@@ -97,6 +97,7 @@ void Replica::State::OnConnected(ReplicaId peer, Channel channel, const Hello& h
       known.broken_since.reset();
       self->observer->OnPeerUp(peer, hello.incarnation);
       self->Announce();
+      self->PostFlush();  // Forwards what waited for this.
     }
     if (self->core == nullptr) return;
     // A stream to the leader came back, and there is another process, or one
@@ -105,12 +106,13 @@ void Replica::State::OnConnected(ReplicaId peer, Channel channel, const Hello& h
         (hello.incarnation != self->leader_incarnation || !hello.is_leader)) {
       self->core->SuspectLeader();
     }
-    if (channel == Channel::kAppend) {
+    // Votes travel on the control channel, entries on the other one.
+    if (channel == Channel::kAppend || self->core->role() != Role::kLeader) {
       self->core->PeerReconnected(peer);
-      if (peer == self->core->leader()) {
-        self->submitter->ResendAll();
-        self->PostFlush();
-      }
+    }
+    if (channel == Channel::kAppend && peer == self->core->leader()) {
+      self->submitter->ResendAll();
+      self->PostFlush();
     }
     self->Drain();
   });
@@ -134,10 +136,12 @@ void Replica::State::NotePeer(const Hello& hello) {
   const auto it = peers.find(hello.replica);
   if (it == peers.end() || hello.cluster != options.cluster || hello.group != options.group) return;
   Peer& peer = it->second;
-  const bool is_news = peer.volume != hello.volume || peer.voters != hello.voters;
-  if (hello.incarnation < peer.incarnation && hello.volume == peer.volume) return;
+  const bool is_same_volume = peer.volume == hello.volume;
+  if (hello.incarnation < peer.incarnation && is_same_volume) return;
   peer.incarnation = hello.incarnation;
-  if (!is_news) return;
+  // Messages bring the hello of their stream, which may be from before the peer
+  // was bound; a volume that is bound stays so.
+  if (is_same_volume && (hello.voters.empty() || hello.voters == peer.voters)) return;
   peer.volume = hello.volume;
   peer.voters = hello.voters;
   if (identity->voters().empty() || core == nullptr) {

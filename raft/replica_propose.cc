@@ -44,7 +44,7 @@ void Replica::State::Flush() {
 void Replica::State::ForwardUnsent() {
   const ReplicaId leader = core->leader();
   if (leader.value() == 0 || leader == options.self) return;
-  if (!peers[leader].is_up) return;  // OnConnected resends.
+  if (!peers[leader].is_up) return;  // OnConnected comes back to it.
   while (submitter->has_unsent()) {
     transport->Send(leader, Channel::kAppend,
                     EncodeForward(submitter->TakeUnsent(kForwardBytesMax)));

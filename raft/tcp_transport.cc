@@ -1,6 +1,7 @@
 #include "raft/tcp_transport.h"
 
 #include <algorithm>
+#include <functional>
 #include <shared_mutex>
 #include <utility>
 #include <vector>
@@ -23,8 +24,6 @@ constexpr size_t kFrameBytesMax = 64 << 20;
 constexpr size_t kQueuedBytesMax = 64 << 20;  // On one connection; beyond it messages are dropped.
 constexpr absl::Duration kHelloTimeout = absl::Seconds(10);
 constexpr absl::Duration kDialTimeout = absl::Seconds(2);
-constexpr absl::Duration kRedialFirst = absl::Milliseconds(20);
-constexpr absl::Duration kRedialMax = absl::Milliseconds(500);
 
 NetLimits DialledLimits() {
   NetLimits limits;
@@ -68,15 +67,23 @@ ptrdiff_t ForEachFrame(absl::string_view bytes, size_t max, Take take) {
 // Thread safety: monitor.
 class Group {
  public:
-  void Open(const Hello& hello, TransportReceiver* receiver) {
+  // `on_arrival` hears that a peer opened a stream to us: any thread, until Close.
+  void Open(const Hello& hello, TransportReceiver* receiver,
+            std::function<void(ReplicaId)> on_arrival) {
     std::unique_lock<std::shared_mutex> lock(mu_);
     hello_ = hello;
     receiver_ = receiver;
+    on_arrival_ = std::move(on_arrival);
   }
   // No receiver is called any more when it returns.
   void Close() {
     std::unique_lock<std::shared_mutex> lock(mu_);
     receiver_ = nullptr;
+    on_arrival_ = nullptr;
+  }
+  void Arrived(ReplicaId peer) const {
+    std::shared_lock<std::shared_mutex> lock(mu_);
+    if (on_arrival_) on_arrival_(peer);
   }
   void SetHello(const Hello& hello) {
     std::unique_lock<std::shared_mutex> lock(mu_);
@@ -99,6 +106,7 @@ class Group {
   mutable std::shared_mutex mu_;
   Hello hello_;
   TransportReceiver* receiver_ = nullptr;
+  std::function<void(ReplicaId)> on_arrival_;
 };
 
 }  // namespace
@@ -191,6 +199,7 @@ class Incoming : public RawHandler {
     from_ = std::move(hello);
     *has_hello_ = true;
     connection_->Write(Framed(FirstFrame(channel_, self)));
+    group_->Arrived(from_->replica);
     return true;
   }
 
@@ -219,16 +228,26 @@ namespace {
 // Thread safety: confined to the loop.
 class Link : public std::enable_shared_from_this<Link> {
  public:
-  Link(std::shared_ptr<Group> group, EventLoop* loop, std::shared_ptr<NetBudget> budget,
-       ReplicaId peer, Channel channel, std::string address)
+  Link(const TcpTransportOptions& options, std::shared_ptr<Group> group, EventLoop* loop,
+       std::shared_ptr<NetBudget> budget, ReplicaId peer, Channel channel)
       : group_(std::move(group)),
         loop_(loop),
         budget_(std::move(budget)),
         peer_(peer),
         channel_(channel),
-        address_(std::move(address)) {}
+        address_(options.peers.at(peer)),
+        redial_first_(options.redial_first),
+        redial_max_(options.redial_max),
+        redial_(redial_first_) {}
 
+  // Opens a stream unless there is one or one is being opened.
   void Dial();
+
+  // The peer was just heard of: no need to wait for the next try.
+  void DialSoon() {
+    redial_ = redial_first_;
+    Dial();
+  }
 
   void Send(WireMessage message) {
     if (!is_answered_ || is_full_) return;
@@ -279,20 +298,25 @@ class Link : public std::enable_shared_from_this<Link> {
   const ReplicaId peer_;
   const Channel channel_;
   const std::string address_;
+  const absl::Duration redial_first_;
+  const absl::Duration redial_max_;
 
   RawConnectionPtr connection_;
+  bool is_dialling_ = false;
   bool is_answered_ = false;
   bool is_full_ = false;
   bool is_stopped_ = false;
-  absl::Duration redial_ = kRedialFirst;
+  absl::Duration redial_;
 };
 
 void Link::Dial() {
-  if (is_stopped_) return;
+  if (is_stopped_ || is_dialling_ || connection_ != nullptr) return;
+  is_dialling_ = true;
   RawProtocol protocol;
   protocol.factory =
       [self = shared_from_this()](RawConnectionPtr connection) -> std::unique_ptr<RawHandler> {
     if (self->is_stopped_) return nullptr;
+    self->is_dialling_ = false;
     self->connection_ = std::move(connection);
     std::string first(kPreface);
     AppendBytes(&first, FirstFrame(self->channel_, self->group_->hello()));
@@ -321,13 +345,14 @@ bool Link::Answered(absl::string_view frame) {
   if (std::exchange(is_answered_, true)) return true;
   TOTORA_LOG(kDebug, "raft") << Field("peer", peer_) << Field("channel", int(channel_))
                              << "stream open";
-  redial_ = kRedialFirst;
+  redial_ = redial_first_;
   group_->Tell([&](TransportReceiver* receiver) { receiver->OnConnected(peer_, channel_, hello); });
   return true;
 }
 
 void Link::Ended(bool is_refused) {
   connection_ = nullptr;
+  is_dialling_ = false;
   is_full_ = false;
   const bool was_answered = std::exchange(is_answered_, false);
   if (is_stopped_) return;
@@ -336,7 +361,7 @@ void Link::Ended(bool is_refused) {
   // At once after a stream that worked: whether the peer still listens is what
   // an election waits for.
   const absl::Duration delay = was_answered ? absl::ZeroDuration() : redial_;
-  if (!was_answered) redial_ = std::min(redial_ * 2, kRedialMax);
+  if (!was_answered) redial_ = std::min(redial_ * 2, redial_max_);
   group_->Tell(
       [&](TransportReceiver* receiver) { receiver->OnDisconnected(peer_, channel_, is_refused); });
   loop_->PostAfter(delay, [self = shared_from_this()] { self->Dial(); });
@@ -352,16 +377,21 @@ class TcpTransport : public Transport {
   ~TcpTransport() override { Stop(); }
 
   void Start(const Hello& self, TransportReceiver* receiver) override {
-    group_->Open(self, receiver);
-    groups_->Add(options_.group, group_);
     const auto budget = std::make_shared<NetBudget>(DialledLimits());
-    for (const auto& [peer, address] : options_.peers) {
+    for (const auto& [peer, unused] : options_.peers) {
       if (peer == self.replica) continue;
       for (int channel = 0; channel < kChannels; ++channel) {
-        links_[{peer, channel}] = std::make_shared<Link>(group_, loop_, budget, peer,
-                                                         static_cast<Channel>(channel), address);
+        links_[{peer, channel}] = std::make_shared<Link>(options_, group_, loop_, budget, peer,
+                                                         static_cast<Channel>(channel));
       }
     }
+    group_->Open(self, receiver, [this](ReplicaId peer) {
+      for (int channel = 0; channel < kChannels; ++channel) {
+        const auto it = links_.find({peer, channel});
+        if (it != links_.end()) loop_->Post([link = it->second] { link->DialSoon(); });
+      }
+    });
+    groups_->Add(options_.group, group_);
     for (const auto& [key, link] : links_) loop_->Post([link = link] { link->Dial(); });
   }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/time.h"
 #include "net/event_loop.h"
 #include "net/raw_connection.h"
 #include "raft/transport.h"
@@ -18,6 +19,10 @@ namespace totora::raft {
 struct TcpTransportOptions {
   GroupId group;
   std::map<ReplicaId, std::string> peers;  // host:port of each other replica's internal port.
+  // Between tries to reach a peer, doubled after each. A peer that dials us is
+  // dialled at once.
+  absl::Duration redial_first = absl::Milliseconds(20);
+  absl::Duration redial_max = absl::Milliseconds(500);
 };
 
 // Streams of any number of groups that come in by one listener. Construct it,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -89,8 +90,11 @@ class Process {
   int port() const { return listener_->port(); }
 
   void Start(std::map<ReplicaId, std::string> peers, const std::string& cluster = "c") {
-    transport =
-        service_.MakeTransport({.group = GroupId(1), .peers = std::move(peers)}, loops_.loop(0));
+    transport = service_.MakeTransport({.group = GroupId(1),
+                                        .peers = std::move(peers),
+                                        .redial_first = redial,
+                                        .redial_max = std::max(redial, absl::Milliseconds(500))},
+                                       loops_.loop(0));
     transport->Start(HelloOf(replica_, cluster), &heard);
     Serve();
   }
@@ -106,6 +110,7 @@ class Process {
   }
 
   Heard heard;
+  absl::Duration redial = absl::Milliseconds(20);
 
  private:
   const uint32_t replica_;
@@ -177,6 +182,19 @@ TEST_F(TcpTransportTest, ADeadPeerIsRefusedAndFoundAgain) {
 
   AwaitThat([&] { return again.heard.messages().size() == 1; }, "the message");
   EXPECT_EQ(again.heard.messages()[0], "1/0/hello");
+}
+
+TEST_F(TcpTransportTest, APeerThatDialsIsDialledAtOnce) {
+  one_.redial = absl::Hours(1);
+  const std::string address = two_.address();
+  two_.Stop();
+  one_.Start({{ReplicaId(1), one_.address()}, {ReplicaId(2), address}});
+  AwaitThat([&] { return one_.heard.Count("down 2/0 refused") == 1; }, "the end of the first try");
+
+  Process again(2, address);
+  again.Start({{ReplicaId(1), one_.address()}});
+
+  AwaitThat([&] { return one_.heard.Count("up 2/0") == 1; }, "the new process");
 }
 
 TEST_F(TcpTransportTest, NothingIsHeardAfterStop) {

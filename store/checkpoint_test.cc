@@ -2,33 +2,19 @@
 // leads to the same state however often it was interrupted.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <random>
 
 #include "store/key_codec.h"
+#include "store/temp_directory.h"
 #include "store/test_machine.h"
 
 namespace totora::store {
 namespace {
 
 using absl::StatusCode;
-
-class TempDirectory {
- public:
-  TempDirectory() {
-    std::string pattern = ::testing::TempDir() + "/totora-store-XXXXXX";
-    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
-    path_ = pattern;
-  }
-  ~TempDirectory() { std::filesystem::remove_all(path_); }
-  std::string path() const { return path_ + "/db"; }
-
- private:
-  std::string path_;
-};
 
 // --- Stores -------------------------------------------------------------------
 

@@ -90,8 +90,8 @@ class StateMachine : public raft::StateMachine {
   // a checkpoint) must outlive this object and the tasks posted to `background`.
   // Damage that is only found later ends the process, after a note in the store
   // that makes the next Open return DataLoss.
-  // Errors: DataLoss if the checkpoint is damaged (delete it, the log rebuilds
-  //   it); FailedPrecondition if it was written by a newer format.
+  // Errors: DataLoss if the checkpoint is damaged (OpenDiskState sets it aside and
+  //   the log rebuilds it); FailedPrecondition if it was written by a newer format.
   static absl::StatusOr<std::unique_ptr<StateMachine>> Open(const StoreOptions& options,
                                                             CheckpointStore* checkpoints,
                                                             Executor* background);

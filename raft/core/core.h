@@ -115,7 +115,7 @@ class Core {
   void ReadIndex(uint64_t id);
 
   // A stream to `peer` was opened anew: whatever was in flight on the old one
-  // may be lost, so the leader probes again.
+  // may be lost, so the leader probes again and a candidate asks again.
   void PeerReconnected(ReplicaId peer);
 
   // Hands over all pending work and forgets it.

@@ -71,6 +71,10 @@ struct Core::State {
   void TickElection();
   void StartPreVote();
   void StartElection(bool is_transfer);
+  // Sends the request that fits the role.
+  void AskForVote(ReplicaId peer);
+  // The request to `peer`, or its answer, may be lost.
+  void AskAgain(ReplicaId peer);
   void BecomeLeader();
   void SuspectLeader();
   // How many of the replicas that could win now come before this one.
@@ -160,6 +164,7 @@ struct Core::State {
   uint64_t suspicion_due = 0;    // Next pre-vote while `suspects`.
   uint64_t suspicion_ends = 0;   // From then on only election_due counts.
   VoteTally tally;               // Of the (pre-)election under way.
+  bool is_transfer_election = false;  // It was asked for by the leader.
 
   // --- Leader.
   std::map<ReplicaId, Progress> progress;  // One per other voter; empty unless leading.

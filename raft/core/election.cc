@@ -5,6 +5,13 @@
 #include "raft/core/core_state.h"
 
 namespace totora::raft {
+namespace {
+
+// Heartbeats between a vote and the next election: whoever got it leads as soon as
+// the disks have it, which may take long, and must not be deposed by then.
+constexpr uint64_t kVotePatience = 3;
+
+}  // namespace
 
 void Core::State::RestartElectionTimer() {
   uint64_t delay = random.Between(config.election_ticks_min, config.election_ticks_max);
@@ -35,14 +42,30 @@ void Core::State::StartPreVote() {
   SetRole(Role::kPreCandidate, ReplicaId());
   tally.Reset(config.voters.size());
   tally.Record(config.self, true);
+  is_transfer_election = false;
   for (ReplicaId peer : config.voters) {
-    if (peer == config.self) continue;
-    SendNow(peer, VoteRequest{.term = hard.term.Next(),
-                              .last_index = log.last(),
-                              .last_term = log.last_term(),
-                              .is_pre_vote = true,
-                              .is_transfer = false});
+    if (peer != config.self) AskForVote(peer);
   }
+}
+
+void Core::State::AskForVote(ReplicaId peer) {
+  VoteRequest request{.term = hard.term,
+                      .last_index = log.last(),
+                      .last_term = log.last_term(),
+                      .is_pre_vote = role == Role::kPreCandidate,
+                      .is_transfer = is_transfer_election};
+  if (request.is_pre_vote) {
+    request.term = hard.term.Next();
+    SendNow(peer, request);
+  } else {
+    // Behind the own vote: a candidate that forgot it could vote twice.
+    SendAfterPersist(peer, request);
+  }
+}
+
+void Core::State::AskAgain(ReplicaId peer) {
+  const bool is_asking = role == Role::kPreCandidate || role == Role::kCandidate;
+  if (is_asking && IsPeer(peer) && !tally.HasAnswered(peer)) AskForVote(peer);
 }
 
 void Core::State::StartElection(bool is_transfer) {
@@ -51,14 +74,9 @@ void Core::State::StartElection(bool is_transfer) {
   SetHardState(hard.term, config.self);
   RestartElectionTimer();
   tally.Reset(config.voters.size());
+  is_transfer_election = is_transfer;
   for (ReplicaId peer : config.voters) {
-    if (peer == config.self) continue;
-    // Behind the own vote: a candidate that forgot it could vote twice.
-    SendAfterPersist(peer, VoteRequest{.term = hard.term,
-                                       .last_index = log.last(),
-                                       .last_term = log.last_term(),
-                                       .is_pre_vote = false,
-                                       .is_transfer = is_transfer});
+    if (peer != config.self) AskForVote(peer);
   }
   CountVote(config.self, true);
 }
@@ -92,7 +110,9 @@ void Core::State::BecomeLeader() {
   for (ReplicaId peer : config.voters) {
     if (peer != config.self) progress.emplace(peer, Progress(log.last().Next(), now));
   }
-  heartbeat_due = now + config.heartbeat_ticks;
+  // Soon: its first entries go another way (raft/transport.h), which may not be
+  // open yet, and whoever has not heard of it campaigns.
+  heartbeat_due = now + 1;
   // Entries of earlier terms are committed only with one of this term, and
   // reads wait for it as well (§3.6.2, §6.4).
   AppendEntry(hard.term, EntryType::kNoop, kNoopBytes);
@@ -145,7 +165,7 @@ void Core::State::Receive(ReplicaId from, const VoteRequest& request) {
   if (is_granted) {
     SetHardState(hard.term, from);
     RestartElectionTimer();
-    suspicion_due = std::max(suspicion_due, now + config.heartbeat_ticks);
+    suspicion_due = std::max(suspicion_due, now + kVotePatience * config.heartbeat_ticks);
   }
   SendAfterPersist(
       from, VoteReply{.term = hard.term, .is_pre_vote = false, .is_granted = is_granted});

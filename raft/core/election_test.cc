@@ -259,6 +259,39 @@ TEST(Election, ACandidateAsksForVotesOnlyWhenItsOwnIsDurable) {
   EXPECT_EQ(cluster.Leader(), kN1);
 }
 
+// Streams of a group that starts open one by one: the first request may find none.
+TEST(Election, ACandidateAsksAgainWhenAStreamOpens) {
+  CoreCluster cluster(3);
+  cluster.Campaign(kN1);
+  cluster.DeliverOnly([](const Packet&) { return true; });
+  cluster.DeliverOnly([](const Packet&) { return true; });
+  ASSERT_EQ(cluster.core(kN1).role(), Role::kCandidate);
+  cluster.Persist(kN1);
+  ASSERT_EQ(cluster.Drop(Is<VoteRequest>), 2);
+
+  cluster.PeerReconnected(kN1, kN2);
+  cluster.Deliver();
+
+  EXPECT_EQ(cluster.Leader(), kN1);
+}
+
+TEST(Election, WhoeverHasAnsweredIsNotAskedAgain) {
+  CoreCluster cluster(3);
+  cluster.Campaign(kN1);
+  cluster.DeliverOnly([](const Packet& packet) { return packet.to == kN2; });
+  cluster.DeliverOnly(Is<VoteReply>);
+  cluster.DeliverOnly([](const Packet& packet) { return packet.to == kN2; });
+  ASSERT_EQ(cluster.core(kN1).role(), Role::kCandidate);
+  cluster.Persist(kN1);
+  cluster.Drop([](const Packet&) { return true; });
+  cluster.Step(kN1, kN2, VoteReply{.term = Term(1), .is_pre_vote = false, .is_granted = false});
+
+  cluster.PeerReconnected(kN1, kN2);
+  cluster.Persist(kN1);
+
+  EXPECT_TRUE(cluster.in_flight().empty());
+}
+
 TEST(Election, ACandidateFollowsAnotherLeaderOfItsTerm) {
   CoreCluster cluster(3);
   cluster.Campaign(kN1);
@@ -748,6 +781,44 @@ TEST(Suspicion, ASuspectedProcessThatIsBackMayVote) {
   cluster.Run(CoreConfig().election_ticks_max * 3);
 
   EXPECT_TRUE(cluster.Leader().has_value());
+}
+
+// The disks of a busy machine take longer for a vote than a heartbeat's interval:
+// who has voted gives the winner the time to show up.
+TEST(Suspicion, WaitsForTheLeaderThatWasVotedFor) {
+  CoreCluster cluster(3);
+  for (const ReplicaId id : cluster.ids()) cluster.HoldDisk(id);
+  for (const ReplicaId id : cluster.ids()) cluster.Suspect(id);
+  cluster.Deliver();
+  cluster.Persist(kN1);
+  cluster.Deliver();
+  ASSERT_EQ(cluster.core(kN2).term(), Term(1)) << "it votes for replica 1";
+
+  cluster.Run(CoreConfig().heartbeat_ticks * 5 / 2);
+  for (const ReplicaId id : cluster.ids()) cluster.ReleaseDisk(id);
+  cluster.Run(CoreConfig().heartbeat_ticks);
+
+  EXPECT_EQ(cluster.Leader(), kN1);
+  EXPECT_EQ(cluster.core(kN1).term(), Term(1));
+}
+
+TEST(Suspicion, IsAnsweredByAHeartbeatAlsoWhereEntriesDoNotGetThrough) {
+  CoreCluster cluster(3);
+  cluster.Campaign(kN1);
+  cluster.DeliverOnly([](const Packet&) { return true; });
+  cluster.DeliverOnly([](const Packet&) { return true; });
+  cluster.Persist(kN1);
+  while (cluster.Leader() != kN1) {
+    ASSERT_GT(cluster.DeliverOnly([](const Packet&) { return true; }), 0);
+    for (const ReplicaId id : cluster.ids()) cluster.Persist(id);
+  }
+  cluster.Drop(Is<AppendRequest>);
+
+  cluster.Tick(kN1);
+  cluster.DeliverOnly(Is<Heartbeat>);
+
+  EXPECT_EQ(cluster.core(kN2).leader(), kN1);
+  EXPECT_EQ(cluster.core(kN3).leader(), kN1);
 }
 
 TEST(Suspicion, MeansNothingToALeader) {

@@ -16,15 +16,19 @@ void VoteTally::Reset(size_t voters) {
 }
 
 void VoteTally::Record(ReplicaId voter, bool is_granted) {
-  if (Contains(granted_, voter) || Contains(refused_, voter)) return;
+  if (HasAnswered(voter)) return;
   (is_granted ? granted_ : refused_).push_back(voter);
+}
+
+bool VoteTally::HasAnswered(ReplicaId voter) const {
+  return Contains(granted_, voter) || Contains(refused_, voter);
 }
 
 VoteTally::Result VoteTally::result(ReplicaId absent) const {
   const size_t needed = MajorityOf(voters_);
   if (granted_.size() >= needed) return Result::kWon;
   size_t gone = refused_.size();
-  if (absent != ReplicaId() && !Contains(granted_, absent) && !Contains(refused_, absent)) ++gone;
+  if (absent != ReplicaId() && !HasAnswered(absent)) ++gone;
   return voters_ - gone < needed ? Result::kLost : Result::kPending;
 }
 

@@ -36,6 +36,8 @@ class VoteTally {
   // The first answer of a voter counts; later ones change nothing.
   void Record(ReplicaId voter, bool is_granted);
 
+  bool HasAnswered(ReplicaId voter) const;
+
   // `absent` counts as a voter who will not answer any more, 0 as nobody.
   Result result(ReplicaId absent) const;
 

@@ -40,6 +40,7 @@ void Core::State::CommitByCounting() {
 }
 
 void Core::State::PeerReconnected(ReplicaId peer) {
+  AskAgain(peer);
   const auto found = progress.find(peer);
   if (found == progress.end()) return;
   Progress& lost = found->second;

@@ -78,6 +78,9 @@ absl::Status SegmentedLog::Append(absl::Span<const Frame> frames) {
   for (const Run& run : runs) {
     if (unsynced_.empty() || unsynced_.back() != run.segment) unsynced_.push_back(run.segment);
   }
+  if (spare_ != nullptr) {
+    spare_->SegmentHolds(runs.back().segment->OffsetOf(frames.back().header.end()));
+  }
   Publish(frames, runs);
   return absl::OkStatus();
 }

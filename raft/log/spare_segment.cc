@@ -10,7 +10,11 @@
 
 namespace totora::raft {
 namespace {
-constexpr uint64_t kStepBytes = 4 << 20;
+constexpr uint64_t kStepBytes = 1 << 20;
+constexpr int kPauseFactor = 3;
+constexpr absl::Duration kPauseMax = absl::Seconds(1);
+// A spare is in time as long as it grows this many times as fast as the segment.
+constexpr uint64_t kLead = 2;
 }  // namespace
 
 SpareSegment::SpareSegment(FileSystem* fs, Executor* background, std::string directory,
@@ -52,7 +56,7 @@ void SpareSegment::Begin() {
   if (!IsWriting()) return;
   const absl::Status status = OpenOrCreate();
   if (!status.ok()) return GiveUp(status);
-  PostStep();
+  PostStep(absl::ZeroDuration());
 }
 
 absl::Status SpareSegment::OpenOrCreate() {
@@ -70,8 +74,10 @@ absl::Status SpareSegment::OpenOrCreate() {
   return writing_->Truncate(0);
 }
 
-void SpareSegment::PostStep() {
-  background_->Post([self = shared_from_this()] { self->Step(); });
+void SpareSegment::PostStep(absl::Duration pause) {
+  const bool is_late = written_ < kLead * segment_bytes_.load(std::memory_order_relaxed);
+  background_->PostAfter(is_late ? absl::ZeroDuration() : std::min(pause, kPauseMax),
+                         [self = shared_from_this()] { self->Step(); });
 }
 
 void SpareSegment::Step() {
@@ -80,12 +86,15 @@ void SpareSegment::Step() {
     return;
   }
   static const std::string zeros(kStepBytes, '\0');
+  const absl::Duration began = background_->clock().SteadyNow();
   const uint64_t bytes = std::min(kStepBytes, file_bytes_ - written_);
   absl::Status status = writing_->WriteAt(written_, {absl::string_view(zeros).substr(0, bytes)});
   if (status.ok()) status = writing_->Sync();
   if (!status.ok()) return GiveUp(status);
   written_ += bytes;
-  if (written_ < file_bytes_) return PostStep();
+  if (written_ < file_bytes_) {
+    return PostStep(kPauseFactor * (background_->clock().SteadyNow() - began));
+  }
   MutexLock lock(&mu_);
   if (state_ != State::kWriting) return;
   ready_ = std::move(writing_);

@@ -1,0 +1,161 @@
+// Stories of one group: the production replica, log and state machine on
+// simulated disk, network, clock and executors, and nothing left to chance but
+// delays.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/log.h"
+#include "tests/sim/network.h"
+#include "tests/sim/process.h"
+#include "tests/sim/scheduler.h"
+
+namespace totora::sim {
+namespace {
+
+constexpr uint64_t kSeeds = 20;
+
+// Three replicas, empty at first.
+class Group {
+ public:
+  explicit Group(uint64_t seed) : scheduler_(seed), network_(&scheduler_) {
+    EXPECT_TRUE(SetLogLevels("off").ok());
+    const std::vector<ReplicaId> all = {ReplicaId(1), ReplicaId(2), ReplicaId(3)};
+    for (const ReplicaId id : all) {
+      ProcessEvents events;
+      events.on_status = [](ReplicaId, const raft::ReplicaStatus&) {};
+      events.on_fatal = [](ReplicaId, const absl::Status& reason) { ADD_FAILURE() << reason; };
+      events.on_applied = [](ReplicaId, const raft::FrameHeader&, uint64_t) {};
+      events.on_answered = [](const raft::CommandId&, absl::string_view) {};
+      processes_.push_back(std::make_unique<Process>(&scheduler_, &network_, id, all,
+                                                     /*small_steps=*/0, std::move(events)));
+    }
+  }
+
+  void StartAll() {
+    for (const auto& process : processes_) {
+      const absl::Status status = process->Start();
+      EXPECT_TRUE(status.ok()) << status;
+    }
+  }
+  Process* process(uint32_t id) { return processes_[id - 1].get(); }
+  SimNetwork* network() { return &network_; }
+  void Run(absl::Duration time) { scheduler_.RunUntil(scheduler_.now() + time); }
+  // Runs until `condition` holds: how long it took, or `limit`.
+  template <typename F>
+  absl::Duration RunUntil(F condition, absl::Duration limit = absl::Seconds(10)) {
+    const absl::Duration began = scheduler_.now();
+    while (!condition() && scheduler_.now() - began < limit) Run(absl::Milliseconds(1));
+    return scheduler_.now() - began;
+  }
+  // The replica that leads and is followed by so many, itself included; or null.
+  Process* Leader(int followers_min = 2) {
+    for (const auto& process : processes_) {
+      if (!process->is_running() || process->status().role != raft::Role::kLeader) continue;
+      int followers = 0;
+      for (const auto& other : processes_) {
+        followers += other->is_running() && other->status().leader == process->id();
+      }
+      if (followers >= followers_min) return process.get();
+    }
+    return nullptr;
+  }
+
+ private:
+  Scheduler scheduler_;
+  SimNetwork network_;
+  std::vector<std::unique_ptr<Process>> processes_;
+};
+
+// An election timeout is at least 600 ms: nobody should wait one out when all
+// know that nobody leads.
+TEST(Start, AFreshGroupHasALeaderAsSoonAsItsStreamsAreOpen) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+
+    const absl::Duration took = group.RunUntil([&] { return group.Leader() != nullptr; });
+
+    EXPECT_LE(took, absl::Milliseconds(300));
+  }
+}
+
+// The first leader's messages came by streams whose hello was said before their
+// sender was bound: they made a replica forget who had acknowledged the binding,
+// and it stood aside until a stream broke.
+TEST(Start, EveryReplicaOfAFreshGroupTakesPart) {
+  for (uint64_t seed = 1; seed <= 10 * kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.network()->SetFaults({.stall = 0.2});
+    group.StartAll();
+
+    const absl::Duration took = group.RunUntil([&] { return group.Leader(3) != nullptr; });
+
+    EXPECT_LE(took, absl::Seconds(3));
+  }
+}
+
+TEST(Start, AGroupThatStartsAgainAsAWholeHasALeaderAtOnce) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.Run(absl::Seconds(2));
+    for (uint32_t id = 1; id <= 3; ++id) group.process(id)->Kill();
+    group.Run(absl::Seconds(1));
+    group.StartAll();
+
+    const absl::Duration took = group.RunUntil([&] { return group.Leader() != nullptr; });
+
+    EXPECT_LE(took, absl::Milliseconds(300));
+  }
+}
+
+TEST(Start, AReplicaThatStartsAgainLeavesTheLeadWhereItIs) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.Run(absl::Seconds(2));
+    Process* const leader = group.Leader();
+    ASSERT_NE(leader, nullptr);
+    const Term term = leader->status().term;
+    Process* const other = group.process(leader->id().value() % 3 + 1);
+    other->Kill();
+    group.Run(absl::Milliseconds(seed * 40));
+
+    ASSERT_TRUE(other->Start().ok());
+    group.Run(absl::Seconds(2));
+
+    EXPECT_EQ(group.Leader(), leader);
+    EXPECT_EQ(leader->status().term, term);
+    EXPECT_EQ(other->status().leader, leader->id());
+  }
+}
+
+// Whoever asks it should ask another replica, and not wait for that.
+TEST(EmptiedVolume, IsToldToReadersAtOnce) {
+  Group group(1);
+  group.StartAll();
+  group.Run(absl::Seconds(2));
+  ASSERT_NE(group.Leader(3), nullptr);
+  Process* const victim = group.process(2);
+  victim->Kill();
+  group.Run(absl::Seconds(1));
+  victim->EmptyVolume();
+  ASSERT_TRUE(victim->Start().ok());
+  group.RunUntil([&] { return victim->status().is_emptied; });
+
+  absl::Status status;
+  victim->replica()->ReadBarrier(absl::InfiniteDuration(), [&](absl::Status s) { status = s; });
+  group.Run(absl::Milliseconds(10));
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace totora::sim
