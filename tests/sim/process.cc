@@ -128,7 +128,9 @@ absl::Status Process::StartLife() {
 void Process::Housekeeping() {
   parts_->executor->PostAfter(kHousekeeping, [this] { Housekeeping(); });
   store::StateMachine* const state = parts_->state.get();
-  if (state->NeedsCheckpoint() || scheduler_->random().Chance(checkpoint_chance_)) state->Checkpoint(nullptr);
+  if (state->NeedsCheckpoint() || scheduler_->random().Chance(checkpoint_chance_)) {
+    state->Checkpoint(nullptr);
+  }
   if (status_.role != raft::Role::kLeader) return;
   const std::optional<int64_t> expiry = state->NextExpiryMs();
   if (!expiry || *expiry > parts_->replica->LogTimeNowMs()) return;
