@@ -101,6 +101,9 @@ ProcessEvents Cluster::MakeProcessEvents() {
   events.on_applied = [this](ReplicaId self, const raft::FrameHeader& entry, uint64_t answers) {
     history_.Applied(self, entry, answers);
   };
+  events.on_started = [this](ReplicaId self, const raft::FrameHeader& last) {
+    history_.Started(self, last);
+  };
   events.on_answered = [this](const raft::CommandId& id, absl::string_view result) {
     history_.Answered(id, result);
   };

@@ -64,6 +64,14 @@ void History::Answered(const raft::CommandId& id, absl::string_view result) {
                           " has two outcomes"));
 }
 
+void History::Started(ReplicaId self, const raft::FrameHeader& entry) {
+  const AppliedEntry& applied = applied_[entry.index.value() - 1];
+  if (applied.term == entry.term && applied.chain_crc == entry.chain_crc) return;
+  violation_(absl::StrCat("replica ", self.value(), " has a checkpoint with entry ",
+                          entry.index.value(), " of term ", applied.term.value(),
+                          ", but its log has another one of term ", entry.term.value()));
+}
+
 void History::Applied(ReplicaId self, const raft::FrameHeader& entry, uint64_t answers) {
   const size_t at = entry.index.value() - 1;
   if (at == applied_.size()) {

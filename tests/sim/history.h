@@ -36,6 +36,10 @@ class History {
   // meanwhile: the same for whoever applies this index, in whichever life.
   void Applied(ReplicaId self, const raft::FrameHeader& entry, uint64_t answers);
 
+  // `self` starts with a checkpoint, and its log has `entry` as the last one that
+  // the checkpoint contains: the one that was applied there.
+  void Started(ReplicaId self, const raft::FrameHeader& entry);
+
   // From now on `replica` is no voter.
   void VolumeEmptied(ReplicaId replica) { emptied_ = replica; }
 

@@ -111,8 +111,7 @@ void Nemesis::Continue() {
   } else if (dice < 80) {
     HarmNetwork();
   } else if (dice < 86) {
-    ++counts_.clock_jumps;
-    Any()->clock()->SetOffset(random().Between(-absl::Hours(2), absl::Hours(2)));
+    MoveClock(Any());
   } else if (dice < 90) {
     SlowNetwork();
   } else if (dice < 96) {
@@ -120,6 +119,15 @@ void Nemesis::Continue() {
   } else {
     EmptyOne();
   }
+}
+
+// Two that are wrong by the same amount would be a majority that agrees, and log
+// time would rightly follow them beyond what the window of message ids remembers.
+void Nemesis::MoveClock(Process* process) {
+  ++counts_.clock_jumps;
+  const absl::Duration coarse =
+      absl::Seconds(10) * static_cast<int64_t>(random().Below(1440)) - absl::Hours(2);
+  process->clock()->SetOffset(coarse + absl::Milliseconds(2500) * process->id().value());
 }
 
 void Nemesis::HarmOne(Process* process) {
@@ -188,15 +196,16 @@ void Nemesis::SlowNetwork() {
   network_->SetFaults(random().Chance(0.5) ? faults : NetworkFaults());
 }
 
-// One disk or several that share something: they stall, and often it ends with
-// the power of all of them.
+// One disk, or all: they share something.
 void Nemesis::HarmDisks() {
   const absl::Duration how_long = random().Between(absl::Milliseconds(5), absl::Milliseconds(800));
+  Stall(random().Chance(0.5) ? processes_ : std::vector<Process*>{Any()}, how_long);
+}
+
+void Nemesis::Stall(const std::vector<Process*>& victims, absl::Duration how_long) {
   std::vector<Process*> stalled;
-  const bool is_common = random().Chance(0.5);
-  Process* const victim = Any();
-  for (Process* process : processes_) {
-    if (!process->is_running() || (!is_common && process != victim)) continue;
+  for (Process* process : victims) {
+    if (!process->is_running()) continue;
     ++counts_.stalls;
     process->StallDisk(how_long);
     stalled.push_back(process);
@@ -258,7 +267,7 @@ void Nemesis::HealNetworkAfter(absl::Duration how_long) {
 void Nemesis::StatusChanged(ReplicaId self, const raft::ReplicaStatus& status) {
   const bool is_new_term = std::exchange(terms_[self], status.term) != status.term;
   if (!is_active_ || profile_ != Profile::kElections || emptied_.value() != 0) return;
-  double chance = is_new_term ? 0.15 : 0;
+  double chance = is_new_term || status.leader.value() != 0 ? 0.25 : 0;
   if (status.role == raft::Role::kCandidate) chance = 0.3;
   if (status.role == raft::Role::kLeader) chance = is_storm_ ? 0.97 : 0.2;
   if (!random().Chance(chance)) return;
@@ -272,8 +281,8 @@ void Nemesis::HarmLeader() {
   }
 }
 
-// `self` leads since a moment ago, stands for election, or has entered a term,
-// and most likely voted in it.
+// `self` leads since a moment ago, or stands for election, or has entered a term
+// (and most likely voted in it), or hears from a new leader.
 void Nemesis::HarmElection(ReplicaId self, raft::Role role) {
   Process* const process = processes_[self.value() - 1];
   if (!is_active_ || !process->is_running()) return;
@@ -283,9 +292,8 @@ void Nemesis::HarmElection(ReplicaId self, raft::Role role) {
     // Whoever was isolated before comes back: leaders that know different ends
     // of the log take turns.
     Isolate(self, random().Between(absl::Milliseconds(700), absl::Seconds(4)));
-  } else if (role == raft::Role::kCandidate && dice < 6) {
-    ++counts_.stalls;
-    process->StallDisk(random().Between(absl::Milliseconds(20), absl::Milliseconds(400)));
+  } else if (role != raft::Role::kLeader && dice < 6) {
+    Stall({process}, random().Between(absl::Milliseconds(20), absl::Milliseconds(900)));
   } else {
     Crash(process, Away());
   }

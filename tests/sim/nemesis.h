@@ -63,6 +63,7 @@ class Nemesis {
 
   void Start(Process* process);
   void Continue();
+  void MoveClock(Process* process);
   void HarmOne(Process* process);
   // Ends the process, by power cut or by kill, and starts it again.
   void Crash(Process* process, absl::Duration away);
@@ -70,6 +71,8 @@ class Nemesis {
   void HarmNetwork();
   void SlowNetwork();
   void HarmDisks();
+  // Often it ends with the power of all of them.
+  void Stall(const std::vector<Process*>& victims, absl::Duration how_long);
   void Rot(Process* process);
   void EmptyOne();
   void HarmLeader();

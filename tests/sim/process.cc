@@ -78,6 +78,7 @@ absl::Status Process::StartLife() {
   parts->background = executor(100, 3000);
   parts->transport = network_->MakeTransport(self_, all_, life_);
   parts->checkpoints = store::MakeMemoryCheckpoints(checkpoints_);
+  checkpoint_chance_ = scheduler_->random().Chance(0.5) ? 0.03 : 0.7;
   store::StoreOptions store_options;
   store_options.checkpoint_log_bytes = 64 << 10;
   TOTORA_ASSIGN_OR_RETURN(parts->state,
@@ -110,6 +111,12 @@ absl::Status Process::StartLife() {
                           parts->background.get(), parts->transport.get(),
                           parts->watched.get(), this));
   parts->state->SetObserver(this);
+  const LogIndex checkpoint = parts->state->applied_at_start();
+  if (checkpoint.value() > 0) {
+    TOTORA_ASSIGN_OR_RETURN(const std::vector<raft::Frame> last,
+                            parts->replica->log().ReadFrames(checkpoint, checkpoint, 1));
+    events_.on_started(self_, last.front().header);
+  }
   parts_ = std::move(parts);
   parts_->replica->Start();
   parts_->replica->Submit(static_cast<uint16_t>(store::CommandKind::kReplicaStarted), "",
@@ -121,7 +128,9 @@ absl::Status Process::StartLife() {
 void Process::Housekeeping() {
   parts_->executor->PostAfter(kHousekeeping, [this] { Housekeeping(); });
   store::StateMachine* const state = parts_->state.get();
-  if (state->NeedsCheckpoint() || scheduler_->random().Chance(0.05)) state->Checkpoint(nullptr);
+  if (state->NeedsCheckpoint() || scheduler_->random().Chance(checkpoint_chance_)) {
+    state->Checkpoint(nullptr);
+  }
   if (status_.role != raft::Role::kLeader) return;
   const std::optional<int64_t> expiry = state->NextExpiryMs();
   if (!expiry || *expiry > parts_->replica->LogTimeNowMs()) return;

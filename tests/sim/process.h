@@ -24,6 +24,8 @@ struct ProcessEvents {
   // An entry was applied; `answers` is a hash of what was answered meanwhile.
   std::function<void(ReplicaId, const raft::FrameHeader&, uint64_t answers)> on_applied;
   std::function<void(const raft::CommandId&, absl::string_view result)> on_answered;
+  // A life begins on a checkpoint; `last` is the log's entry at its end.
+  std::function<void(ReplicaId, const raft::FrameHeader& last)> on_started;
 };
 
 class Process : public raft::ReplicaObserver, public store::ApplyObserver {
@@ -113,6 +115,7 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   std::vector<std::unique_ptr<Parts>> graveyard_;
   raft::ReplicaStatus status_;
   uint64_t answers_ = 0;  // Hash of what the entry being applied has answered so far.
+  double checkpoint_chance_ = 0;  // Each time that housekeeping looks.
   uint64_t volumes_ = 0;
   uint64_t segment_bytes_;
 };
