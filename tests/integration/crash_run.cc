@@ -70,13 +70,13 @@ absl::Status CrashRun::Run() {
 
 absl::Status CrashRun::MakeBlows() {
   for (const KillStep& step : MakeKillPlan(options_.plan)) {
-    TOTORA_RETURN_IF_ERROR(Annotate(cluster_->WaitUntilWhole(kWholeTimeout),
+    TOTORA_RETURN_IF_ERROR(Annotate(cluster_->WaitUntilWhole(options_.recovery),
                                     absl::StrCat("before kill ", blows_.size() + 1)));
     TOTORA_RETURN_IF_ERROR(WaitForAcknowledgements(load_->acknowledged() + options_.producers));
     absl::SleepFor(step.load_before);
     TOTORA_RETURN_IF_ERROR(MakeBlow(step));
   }
-  return Annotate(cluster_->WaitUntilWhole(kWholeTimeout), "after the last kill");
+  return Annotate(cluster_->WaitUntilWhole(options_.recovery), "after the last kill");
 }
 
 std::vector<int> CrashRun::VictimsOf(const KillStep& step, int leader) const {
