@@ -112,7 +112,11 @@ function(totora_module)
     target_link_libraries(${target}_test PRIVATE ${target} ${test_deps} ${M_TEST_LIBS} ${M_PRIVATE_LIBS}
                           GTest::gmock GTest::gtest_main)
     add_test(NAME ${folder} COMMAND ${target}_test)
-    set_tests_properties(${folder} PROPERTIES TIMEOUT 600)
+    set(timeout 600)
+    if(TOTORA_SANITIZE)
+      set(timeout 2400)
+    endif()
+    set_tests_properties(${folder} PROPERTIES TIMEOUT ${timeout})
   endif()
 
   if(TOTORA_CHECK_HEADERS AND M_HDRS)
