@@ -1,8 +1,9 @@
 # totora_module(): one folder, one library, and the rules of the layers.
 
 # Lowest layer first. A module may depend only on modules named before it.
-set(TOTORA_LAYERS common proto message net remoting raft/core raft/log raft store client bench
-    namesrv broker/service broker/remoting_api broker/grpc_api broker cli)
+set(TOTORA_LAYERS common proto message net remoting remoting/header remoting/bodies raft/core
+    raft/log raft store client bench namesrv broker/service broker/remoting_api broker/grpc_api
+    broker cli)
 set(TOTORA_HEADER_CHECKS "")
 
 function(totora_target_name folder out)
