@@ -90,7 +90,10 @@ std::vector<int> CrashRun::VictimsOf(const KillStep& step, int leader) const {
 }
 
 absl::Status CrashRun::MakeBlow(const KillStep& step) {
-  const std::optional<int> leader = cluster_->Leader();
+  std::optional<int> leader = cluster_->Leader();
+  // Whom we ask may be slow to answer on a busy machine.
+  const absl::Time give_up = absl::Now() + options_.recovery;
+  while (!leader.has_value() && absl::Now() < give_up) leader = cluster_->Leader();
   if (!leader.has_value()) return absl::UnavailableError("nobody leads, and nobody was killed");
   Blow blow{.step = step, .victims = VictimsOf(step, *leader), .times = {}};
   TOTORA_ASSIGN_OR_RETURN(blow.times, strike_(cluster_.get(), blow.victims));
