@@ -307,11 +307,11 @@ void Registration::State::Told(const Link* link, std::optional<uint64_t> version
     }
     uint64_t everybody = UINT64_MAX;
     for (const auto& [known_link, known] : told) everybody = std::min(everybody, known);
-    const auto still = std::stable_partition(
-        waiters.begin(), waiters.end(),
-        [everybody](const Waiter& waiter) { return waiter.version > everybody; });
-    ready.assign(std::make_move_iterator(still), std::make_move_iterator(waiters.end()));
-    waiters.erase(still, waiters.end());
+    std::vector<Waiter> waiting;
+    for (Waiter& waiter : waiters) {
+      (waiter.version > everybody ? waiting : ready).push_back(std::move(waiter));
+    }
+    waiters = std::move(waiting);
   }
   for (Waiter& waiter : ready) waiter.done();
 }
@@ -377,10 +377,10 @@ void Registration::WhenTopicsTold(absl::Duration timeout, absl::AnyInvocable<voi
   uint64_t number = 0;
   {
     MutexLock lock(&state_->mu);
+    const uint64_t version = state_->topic_version;
     const bool is_told =
-        std::all_of(state_->told.begin(), state_->told.end(), [this](const auto& entry) {
-          return entry.second >= state_->topic_version;
-        });
+        std::all_of(state_->told.begin(), state_->told.end(),
+                    [version](const auto& entry) { return entry.second >= version; });
     if (!is_told) {
       number = state_->next_waiter++;
       state_->waiters.push_back({number, state_->topic_version, std::move(done)});

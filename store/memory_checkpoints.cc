@@ -51,7 +51,7 @@ class MemoryCheckpoints : public CheckpointStore {
 
  private:
   mutable Mutex mu_;  // Leaf.
-  const std::shared_ptr<std::map<std::string, std::string>> durable_ ABSL_PT_GUARDED_BY(mu_);
+  const std::shared_ptr<std::map<std::string, std::string>> durable_;  // What it points to: by mu_.
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ BrokerService::BrokerService(const BrokerServiceOptions& options, CommandLog* lo
       reports_(log, executor),
       receiver_(log, state, executor, &topics_, &consumer_groups_, &reports_, options.polls),
       sessions_(log, executor),
-      duties_(log, state, &sessions_, executor) {
+      duties_(log, state, &sessions_) {
   for (const store::TopicConfig& topic : state_->Topics()) directory_.Set(topic.name, topic);
 }
 

@@ -20,9 +20,8 @@ class LeaderDuties {
   static constexpr size_t kClientsPerCommand = 10'000;
   static constexpr size_t kClientsMax = 100'000;
 
-  LeaderDuties(CommandLog* log, const store::StateMachine* state, const Sessions* sessions,
-               Executor* executor)
-      : log_(log), state_(state), sessions_(sessions), executor_(executor) {}
+  LeaderDuties(CommandLog* log, const store::StateMachine* state, const Sessions* sessions)
+      : log_(log), state_(state), sessions_(sessions) {}
 
   void Tick(absl::Duration now);
 
@@ -33,7 +32,6 @@ class LeaderDuties {
   CommandLog* const log_;
   const store::StateMachine* const state_;
   const Sessions* const sessions_;
-  Executor* const executor_;
   bool is_leading_ = false;
   bool is_expiring_ = false;     // An ExpireCommand is on its way.
   absl::Duration last_renewal_;  // Valid while leading.
