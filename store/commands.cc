@@ -11,6 +11,9 @@ namespace {
 // Flags of a send item.
 constexpr uint8_t kDeliberateFlag = 1;
 constexpr uint8_t kHasIdFlag = 2;
+// Flags of a receive result.
+constexpr uint8_t kHasMoreFlag = 1;
+constexpr uint8_t kHasOverridesFlag = 2;
 // Flags of a topic's or consumer group's row.
 constexpr uint8_t kFifoFlag = 1;
 constexpr uint8_t kEnabledFlag = 2;
@@ -63,6 +66,23 @@ Receipt ReadReceipt(PayloadReader* reader) {
   receipt.offset = QueueOffset(reader->U64());
   receipt.delivery_id = reader->U64();
   return receipt;
+}
+
+// The override records of some of the delivered messages.
+void ReadOverrides(PayloadReader* reader, std::vector<DeliveredMessage>* messages) {
+  const size_t count = reader->Count(4 + 4);
+  reader->Require(count > 0);
+  uint64_t next = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t at = reader->U32();
+    reader->Require(at >= next && at < messages->size());
+    absl::StatusOr<message::Override> record = message::Override::Decode(reader->Prefixed());
+    reader->Require(record.ok());
+    if (!reader->ok()) return;
+    (*messages)[at].override_record =
+        std::make_shared<const message::Override>(*std::move(record));
+    next = uint64_t{at} + 1;
+  }
 }
 
 }  // namespace
@@ -209,7 +229,10 @@ std::string ReceiveResult::Encode() const {
   AppendStatus(&to, status);
   if (!status.ok()) return to;
   to.reserve(to.size() + 13 + messages.size() * kDeliveredBytes);
-  AppendU8(&to, has_more ? 1 : 0);
+  uint32_t overrides = 0;
+  for (const DeliveredMessage& message : messages) overrides += message.override_record != nullptr;
+  AppendU8(&to, static_cast<uint8_t>((has_more ? kHasMoreFlag : 0) |
+                                     (overrides > 0 ? kHasOverridesFlag : 0)));
   AppendU64(&to, static_cast<uint64_t>(invisible_until_ms));
   AppendU32(&to, static_cast<uint32_t>(messages.size()));
   for (const DeliveredMessage& message : messages) {
@@ -220,6 +243,13 @@ std::string ReceiveResult::Encode() const {
     AppendU32(&to, message.attempt);
     AppendU64(&to, message.delivery_id);
   }
+  if (overrides == 0) return to;
+  AppendU32(&to, overrides);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].override_record == nullptr) continue;
+    AppendU32(&to, static_cast<uint32_t>(i));
+    AppendBytes(&to, messages[i].override_record->Encode());
+  }
   return to;
 }
 
@@ -228,7 +258,8 @@ absl::StatusOr<ReceiveResult> ReceiveResult::Decode(absl::string_view bytes) {
   ReceiveResult result;
   result.status = ReadStatus(&reader);
   if (reader.ok() && result.status.ok()) {
-    result.has_more = reader.Bool();
+    const uint8_t flags = reader.Flags(kHasMoreFlag | kHasOverridesFlag);
+    result.has_more = (flags & kHasMoreFlag) != 0;
     result.invisible_until_ms = static_cast<int64_t>(reader.U64());
     const size_t count = reader.Count(kDeliveredBytes);
     result.messages.reserve(count);
@@ -241,6 +272,7 @@ absl::StatusOr<ReceiveResult> ReceiveResult::Decode(absl::string_view bytes) {
       message.attempt = reader.U32();
       message.delivery_id = reader.U64();
     }
+    if ((flags & kHasOverridesFlag) != 0) ReadOverrides(&reader, &result.messages);
   }
   return Finish(reader, std::move(result), "receive result");
 }

@@ -9,6 +9,7 @@
 #define TOTORA_STORE_COMMANDS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,8 +18,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/types.h"
+#include "message/override.h"
 
 namespace totora::store {
+
+// What is laid over the stored bytes of a message (message/override.h). Shared,
+// because readers keep it while the index forgets it. Null: nothing.
+using OverrideRecord = std::shared_ptr<const message::Override>;
 
 // Numbers are part of the disk format: never reuse one.
 enum class CommandKind : uint16_t {
@@ -98,6 +104,7 @@ struct DeliveredMessage {
   uint32_t size = 0;
   uint32_t attempt = 1;          // 1 = first delivery.
   uint64_t delivery_id = 0;      // Names this delivery in handles.
+  OverrideRecord override_record = nullptr;
 };
 struct ReceiveResult {
   ResultStatus status;           // NotFound: no such topic or consumer group.

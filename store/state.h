@@ -133,7 +133,12 @@ struct State {
   // Reused by every send, receive and stamp.
   std::vector<SendItemView> send_items;
   std::vector<IndexEntry> entries;
+  std::vector<EntryOverride> overrides;   // Of `entries`.
 };
+
+// The record that the index has the bytes of. Null if they are null, or damaged:
+// the index checks only lengths, and a message is delivered whatever is laid over it.
+OverrideRecord DecodeOverride(const OverrideBytes& bytes);
 
 // A result that is nothing but a status: errors of every kind of command.
 std::string StatusResult(const absl::Status& status);

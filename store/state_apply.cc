@@ -14,6 +14,13 @@ std::string StatusResult(const absl::Status& status) {
   return result.Encode();
 }
 
+OverrideRecord DecodeOverride(const OverrideBytes& bytes) {
+  if (bytes == nullptr) return nullptr;
+  absl::StatusOr<message::Override> record = message::Override::Decode(*bytes);
+  if (!record.ok()) return nullptr;
+  return std::make_shared<const message::Override>(*std::move(record));
+}
+
 State::State(const StoreOptions& store_options, CheckpointStore* checkpoint_store,
              Executor* background_executor)
     : options(store_options),

@@ -54,12 +54,16 @@ std::string State::Dump() const {
       if (queue.end == 0) continue;
       absl::StrAppend(&to, "  queue ", at, " ", queue.begin, "..", queue.end, "\n");
       std::vector<IndexEntry> all;
+      std::vector<EntryOverride> overrides;
       const absl::Status read =
-          index.Read(*topic, at, queue.begin, queue.end - queue.begin, &all);
+          index.Read(*topic, at, queue.begin, queue.end - queue.begin, &all, &overrides);
       if (!read.ok()) absl::StrAppend(&to, "    ", read.ToString(), "\n");
       for (const IndexEntry& entry : all) {
         absl::StrAppend(&to, "    ", entry.position, " ", entry.size, " ", entry.tag_hash, " ",
                         entry.store_time_ms, "\n");
+      }
+      for (const EntryOverride& known : overrides) {
+        absl::StrAppend(&to, "    override ", known.at, " ", Hex(*known.record), "\n");
       }
     }
   }

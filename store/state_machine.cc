@@ -113,15 +113,20 @@ absl::StatusOr<std::vector<QueueEntry>> StateMachine::Entries(absl::string_view 
   }
   const Topic& topic = *state_->topics.Find(topic_name);
   std::vector<IndexEntry> packed;
+  std::vector<EntryOverride> overrides;
   TOTORA_RETURN_IF_ERROR(state_->index.Read(
       topic, queue_id, from.value(),
-      std::min<uint64_t>(count, bounds.end.value() - from.value()), &packed));
+      std::min<uint64_t>(count, bounds.end.value() - from.value()), &packed, &overrides));
   std::vector<QueueEntry> entries;
   entries.reserve(packed.size());
+  QueueOffset offset = from;
   for (const IndexEntry& entry : packed) {
-    entries.push_back({from, BytePosition(entry.position), entry.size, entry.tag_hash,
+    entries.push_back({offset, BytePosition(entry.position), entry.size, entry.tag_hash,
                        entry.store_time_ms});
-    from = from.Next();
+    offset = offset.Next();
+  }
+  for (const EntryOverride& known : overrides) {
+    entries[known.at - from.value()].override_record = DecodeOverride(known.record);
   }
   return entries;
 }

@@ -65,7 +65,8 @@ struct QueueEntry {
   BytePosition position;
   uint32_t size = 0;
   uint32_t tag_hash = 0;
-  int64_t store_time_ms = 0;
+  int64_t store_time_ms = 0;       // Since when it lies in this queue.
+  OverrideRecord override_record = nullptr;
 };
 
 struct QueueBounds {
