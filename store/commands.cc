@@ -11,6 +11,11 @@ namespace {
 // Flags of a send item.
 constexpr uint8_t kDeliberateFlag = 1;
 constexpr uint8_t kHasIdFlag = 2;
+constexpr uint8_t kDeliverAtFlag = 4;
+constexpr uint8_t kDelayFlag = 8;
+// Flags of an item of a send result.
+constexpr uint8_t kDuplicateFlag = 1;
+constexpr uint8_t kWaitsFlag = 2;
 // Flags of a receive result.
 constexpr uint8_t kHasMoreFlag = 1;
 constexpr uint8_t kHasOverridesFlag = 2;
@@ -98,9 +103,16 @@ bool ReadSendItems(absl::string_view payload, absl::string_view* topic,
   if (count == 0 || count > SendCommand::kSendItemsMax) return false;
   for (size_t i = 0; i < count; ++i) {
     SendItemView& item = items->emplace_back();
-    const uint8_t flags = reader.Flags(kDeliberateFlag | kHasIdFlag);
+    const uint8_t flags =
+        reader.Flags(kDeliberateFlag | kHasIdFlag | kDeliverAtFlag | kDelayFlag);
     item.is_deliberate = (flags & kDeliberateFlag) != 0;
     if ((flags & kHasIdFlag) != 0) item.id_hash = reader.Bytes(kIdHashBytes);
+    if ((flags & (kDeliverAtFlag | kDelayFlag)) != 0) {
+      const bool is_delay = (flags & kDelayFlag) != 0;
+      int64_t& time_ms = is_delay ? item.delay_ms : item.deliver_at_ms;
+      time_ms = static_cast<int64_t>(reader.U64());
+      reader.Require(time_ms > 0 && !(is_delay && (flags & kDeliverAtFlag) != 0));
+    }
     item.tag_hash = reader.U32();
     item.queue_id = reader.U32();
     item.message = reader.Prefixed();
@@ -112,7 +124,7 @@ bool ReadSendItems(absl::string_view payload, absl::string_view* topic,
 std::string SendCommand::Encode() const {
   size_t size = 2 + topic.size() + 4;
   for (const SendItem& item : items) {
-    size += kSendItemBytesMin + item.id_hash.size() + item.message.size();
+    size += kSendItemBytesMin + item.id_hash.size() + 8 + item.message.size();
   }
   std::string to;
   to.reserve(size);
@@ -120,9 +132,16 @@ std::string SendCommand::Encode() const {
   AppendU32(&to, static_cast<uint32_t>(items.size()));
   for (const SendItem& item : items) {
     const bool has_id = item.id_hash.size() == kIdHashBytes;
+    const bool is_delayed = item.delay_ms > 0;
+    const bool has_time = !is_delayed && item.deliver_at_ms > 0;
     AppendU8(&to, static_cast<uint8_t>((item.is_deliberate ? kDeliberateFlag : 0) |
-                                       (has_id ? kHasIdFlag : 0)));
+                                       (has_id ? kHasIdFlag : 0) |
+                                       (has_time ? kDeliverAtFlag : 0) |
+                                       (is_delayed ? kDelayFlag : 0)));
     if (has_id) to.append(item.id_hash);
+    if (is_delayed || has_time) {
+      AppendU64(&to, static_cast<uint64_t>(is_delayed ? item.delay_ms : item.deliver_at_ms));
+    }
     AppendU32(&to, item.tag_hash);
     AppendU32(&to, item.queue_id);
     AppendBytes(&to, item.message);
@@ -144,6 +163,8 @@ absl::StatusOr<SendCommand> SendCommand::Decode(absl::string_view payload) {
     item.tag_hash = view.tag_hash;
     item.queue_id = view.queue_id;
     item.message = view.message;
+    item.deliver_at_ms = view.deliver_at_ms;
+    item.delay_ms = view.delay_ms;
   }
   return command;
 }
@@ -155,10 +176,12 @@ std::string SendResult::Encode() const {
   if (!status.ok()) return to;
   AppendU32(&to, static_cast<uint32_t>(items.size()));
   for (const Item& item : items) {
-    AppendU8(&to, item.is_duplicate ? 1 : 0);
+    AppendU8(&to, static_cast<uint8_t>((item.is_duplicate ? kDuplicateFlag : 0) |
+                                       (item.due_ms > 0 ? kWaitsFlag : 0)));
     AppendU32(&to, item.queue_id);
     AppendU64(&to, item.offset.value());
     AppendU64(&to, item.position.value());
+    if (item.due_ms > 0) AppendU64(&to, static_cast<uint64_t>(item.due_ms));
   }
   return to;
 }
@@ -172,10 +195,15 @@ absl::StatusOr<SendResult> SendResult::Decode(absl::string_view bytes) {
     result.items.reserve(count);
     for (size_t i = 0; i < count; ++i) {
       Item& item = result.items.emplace_back();
-      item.is_duplicate = reader.Bool();
+      const uint8_t flags = reader.Flags(kDuplicateFlag | kWaitsFlag);
+      item.is_duplicate = (flags & kDuplicateFlag) != 0;
       item.queue_id = reader.U32();
       item.offset = QueueOffset(reader.U64());
       item.position = BytePosition(reader.U64());
+      if ((flags & kWaitsFlag) != 0) {
+        item.due_ms = static_cast<int64_t>(reader.U64());
+        reader.Require(item.due_ms > 0);
+      }
     }
   }
   return Finish(reader, std::move(result), "send result");
@@ -414,6 +442,24 @@ absl::StatusOr<ReleaseClientCommand> ReleaseClientCommand::Decode(absl::string_v
   command.client_id = reader.NameString();
   command.consumer_group = reader.NameString();
   return Finish(reader, std::move(command), "release of a client");
+}
+
+std::string CancelTimerCommand::Encode() const {
+  std::string to;
+  AppendName(&to, topic);
+  AppendU64(&to, static_cast<uint64_t>(due_ms));
+  AppendU64(&to, position.value());
+  return to;
+}
+
+absl::StatusOr<CancelTimerCommand> CancelTimerCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  CancelTimerCommand command;
+  command.topic = reader.NameString();
+  command.due_ms = static_cast<int64_t>(reader.U64());
+  reader.Require(command.due_ms > 0);
+  command.position = BytePosition(reader.U64());
+  return Finish(reader, std::move(command), "cancel of a timer");
 }
 
 // --- Tables ---------------------------------------------------------------

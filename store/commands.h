@@ -42,6 +42,7 @@ enum class CommandKind : uint16_t {
   kPutConsumerGroup = 12,
   kDeleteConsumerGroup = 13,
   kUpdateOffsets = 14,
+  kCancelTimer = 17,
 };
 
 // First bytes of every result: did it work, and if not, in which words.
@@ -59,6 +60,11 @@ struct SendItem {
   uint32_t tag_hash = 0;         // 0 = no tag.
   uint32_t queue_id = 0;
   absl::string_view message;     // Stored layout (message/codec.h); see Stamp.
+  // When it gets into its queue, above 0; 0 = at once. One of the two at most:
+  // log time, or how long after the log time at which the command is applied
+  // (delay levels: nobody's clock but the log's decides).
+  int64_t deliver_at_ms = 0;
+  int64_t delay_ms = 0;
 };
 struct SendCommand {
   std::string topic;
@@ -72,10 +78,15 @@ struct SendResult {
   struct Item {
     bool is_duplicate = false;   // Answered with what the first send got.
     uint32_t queue_id = 0;
-    QueueOffset offset;
-    BytePosition position;       // 0 for a duplicate.
+    QueueOffset offset;          // 0 if it waits for its delivery time.
+    BytePosition position;       // 0 for a duplicate, unless it waits.
+    // Above 0: it waits until then. (topic, due_ms, position) names the timer;
+    // see CancelTimerCommand.
+    int64_t due_ms = 0;
   };
-  ResultStatus status;           // NotFound: no such topic; FailedPrecondition: not writable.
+  // NotFound: no such topic; FailedPrecondition: not writable; ResourceExhausted:
+  // as many timers as there may be; InvalidArgument: due later than kDelayMsMax.
+  ResultStatus status;
   std::vector<Item> items;       // One for each SendItem if status is OK.
   std::string Encode() const;
   static absl::StatusOr<SendResult> Decode(absl::string_view bytes);
@@ -164,7 +175,7 @@ struct DeliveredCommand {
 };
 
 struct ExpireCommand {
-  uint32_t limit = 10000;        // Leases at most.
+  uint32_t limit = 10000;        // Leases at most, and as many timers.
   std::string Encode() const;
   static absl::StatusOr<ExpireCommand> Decode(absl::string_view payload);
 };
@@ -182,6 +193,16 @@ struct ReleaseClientCommand {
 // Payload of kReplicaStarted is empty: the envelope names the new incarnation.
 // Earlier incarnations of that replica are over: their ids are forgotten,
 // their deliveries not reported as written are released.
+
+// A delayed message is called back before it gets into its queue. PlainResult:
+// NotFound if there is no such timer (any more).
+struct CancelTimerCommand {
+  std::string topic;
+  int64_t due_ms = 0;
+  BytePosition position;
+  std::string Encode() const;
+  static absl::StatusOr<CancelTimerCommand> Decode(absl::string_view payload);
+};
 
 // --- Tables -----------------------------------------------------------------
 

@@ -66,6 +66,12 @@ class Model {
         item.offset = QueueOffset(known->second.offset);
         continue;
       }
+      if (out.delay_ms > 0) {
+        item.queue_id = out.queue;
+        item.due_ms = now + out.delay_ms;
+        timers.emplace(item.due_ms, Waiting{generations[topic], topic, out.queue, out.tag});
+        continue;
+      }
       std::vector<uint32_t>& queue = topics[topic][out.queue];
       item.queue_id = out.queue;
       item.offset = QueueOffset(queue.size());
@@ -73,6 +79,17 @@ class Model {
       queue.push_back(out.tag);
     }
     return result;
+  }
+
+  // A multimap keeps the order of the log among those that are due together.
+  void FireTimers() {
+    while (!timers.empty() && timers.begin()->first <= now) {
+      const Waiting& due = timers.begin()->second;
+      if (topics.contains(due.topic) && generations[due.topic] == due.generation) {
+        topics[due.topic][due.queue].push_back(due.tag);
+      }
+      timers.erase(timers.begin());
+    }
   }
 
   ReceiveResult Receive(const ReceiveCommand& command, ReplicaId replica,
@@ -246,8 +263,17 @@ class Model {
     }
   }
 
+  struct Waiting {
+    int generation = 0;
+    std::string topic;
+    uint32_t queue = 0;
+    uint32_t tag = 0;
+  };
+
   int64_t now = 0;
   uint64_t next_delivery = 1;
+  std::multimap<int64_t, Waiting> timers;
+  std::map<std::string, int> generations;                            // Deletions of a topic.
   std::map<std::string, std::vector<std::vector<uint32_t>>> topics;  // Tags by queue.
   std::map<std::string, bool> groups;                                // FIFO?
   std::map<Key, Consumption> consumptions;
@@ -291,6 +317,12 @@ class RandomClients {
       ASSERT_EQ(progress.ready_again, consumption.rows.size() - consumption.Leased());
       ASSERT_EQ(progress.committed.value(),
                 consumption.rows.empty() ? consumption.next : consumption.rows.begin()->first);
+    }
+    ASSERT_EQ(machine->TimerCount(), model.timers.size());
+    for (const auto& [topic, queues] : model.topics) {
+      for (uint32_t at = 0; at < queues.size(); ++at) {
+        ASSERT_EQ(machine->Bounds(topic, at)->end.value(), queues[at].size());
+      }
     }
   }
 
@@ -336,13 +368,15 @@ class RandomClients {
     if (what < 82) return Report();
     if (what < 88) {
       machine.Expire();
-      return model.Expire();
+      model.Expire();
+      return model.FireTimers();
     }
     if (what < 92) {
       const std::string client = Client();
       machine.Alive(client);
       return model.Alive(client);
     }
+    if (what < 93) return Cancel();
     if (what < 94) return Release();
     if (what < 96) return Restart();
     Administer();
@@ -357,6 +391,10 @@ class RandomClients {
       out.tag = static_cast<uint32_t>(Below(4));
       if (Below(2) == 0) out.id = absl::StrCat("id", Below(60));
       out.is_deliberate = Below(8) == 0;
+      if (Below(6) == 0) {
+        out.id = "";
+        out.delay_ms = 1 + static_cast<int64_t>(Below(30'000));
+      }
     }
     SendResult expected = model.Send(topic, messages);
     const SendResult result = machine.Send(topic, messages);
@@ -366,7 +404,27 @@ class RandomClients {
       ASSERT_EQ(result.items[i].is_duplicate, expected.items[i].is_duplicate);
       ASSERT_EQ(result.items[i].queue_id, expected.items[i].queue_id);
       ASSERT_EQ(result.items[i].offset, expected.items[i].offset);
+      ASSERT_EQ(result.items[i].due_ms, expected.items[i].due_ms);
+      if (result.items[i].due_ms > 0) waiting_.push_back({topic, result.items[i]});
     }
+  }
+
+  // Only the latest of a due time: the model does not know them by position.
+  void Cancel() {
+    if (waiting_.empty()) return;
+    const size_t chosen = Below(waiting_.size());
+    const auto [topic, item] = waiting_[chosen];
+    if (model.timers.count(item.due_ms) > 1) return;
+    auto it = model.timers.find(item.due_ms);
+    const bool waits = it != model.timers.end() && model.topics.contains(topic) &&
+                       it->second.topic == topic &&
+                       it->second.generation == model.generations[topic];
+    ASSERT_EQ(machine.Run(CommandKind::kCancelTimer,
+                          CancelTimerCommand{topic, item.due_ms, item.position}),
+              waits ? StatusCode::kOk : StatusCode::kNotFound);
+    if (!waits) return;
+    model.timers.erase(it);
+    waiting_.erase(waiting_.begin() + static_cast<ptrdiff_t>(chosen));
   }
 
   void Receive() {
@@ -448,7 +506,7 @@ class RandomClients {
       PutGroup(group);
     } else if (what == 8) {
       machine.Run(CommandKind::kDeleteTopic, NameCommand{topic});
-      model.topics.erase(topic);
+      if (model.topics.erase(topic) > 0) ++model.generations[topic];
       model.Drop([&](const Model::Key& key) { return std::get<1>(key) == topic; });
     } else {
       machine.Run(CommandKind::kDeleteConsumerGroup, NameCommand{group});
@@ -460,6 +518,7 @@ class RandomClients {
   std::mt19937_64 random_;
   std::map<ReplicaId, Life> lives_;
   std::vector<Handle> handles_;
+  std::vector<std::pair<std::string, SendResult::Item>> waiting_;
 };
 
 uint64_t FirstSeed() {

@@ -6,6 +6,7 @@
 //   state_send.cc      send, stamp
 //   state_receive.cc   receive
 //   state_leases.cc    ack, change of invisible time, delivery reports, expiry
+//   state_timers.cc    messages that wait for their delivery time
 //   state_tables.cc    topics, consumer groups, offsets
 //   state_rows.cc      freeze and load
 //   state_dump.cc      the canonical text
@@ -38,6 +39,7 @@
 #include "store/schema.h"
 #include "store/send_items.h"
 #include "store/state_machine.h"
+#include "store/timer_table.h"
 #include "store/topic_table.h"
 
 namespace totora::store {
@@ -61,12 +63,18 @@ struct State {
   std::string Expire(absl::string_view payload);
   std::string ClientsAlive(absl::string_view payload);
   std::string ReleaseClient(absl::string_view payload);
+  std::string CancelTimer(absl::string_view payload);
   std::string PutTopic(absl::string_view payload);
   std::string DeleteTopic(absl::string_view payload);
   std::string PutConsumerGroup(absl::string_view payload);
   std::string DeleteConsumerGroup(absl::string_view payload);
   std::string UpdateOffsets(absl::string_view payload);
 
+  // Puts an entry at the end of a queue.
+  void AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
+                   OverrideBytes override_record = nullptr);
+  // Puts up to `limit` messages whose time has come into their queues.
+  void FireTimers(uint64_t limit);
   // Null unless names stand for something; `key` is then complete.
   const ConsumerGroup* FindLeaseKey(absl::string_view group, const Receipt& receipt,
                                     LeaseKey* key) const;
@@ -119,6 +127,7 @@ struct State {
   QueueIndex index;
   LeaseTable leases;
   OffsetTable offsets;
+  TimerTable timers;
   DedupWindow dedup;
   CommandWindow commands;
 

@@ -27,6 +27,7 @@ State::State(const StoreOptions& store_options, CheckpointStore* checkpoint_stor
       checkpoints(checkpoint_store),
       background(background_executor),
       index(checkpoint_store, &topics),
+      timers(checkpoint_store),
       dedup(absl::ToInt64Milliseconds(store_options.dedup_window), store_options.dedup_ids_max),
       writer(checkpoint_store, background_executor) {}
 
@@ -94,6 +95,8 @@ std::string State::Execute(const raft::Command& command, BytePosition position) 
       return ReleaseClient(payload);
     case CommandKind::kReplicaStarted:
       return StatusResult(absl::OkStatus());  // The envelope said it.
+    case CommandKind::kCancelTimer:
+      return CancelTimer(payload);
     case CommandKind::kPutTopic:
       return PutTopic(payload);
     case CommandKind::kDeleteTopic:
@@ -106,6 +109,15 @@ std::string State::Execute(const raft::Command& command, BytePosition position) 
       return UpdateOffsets(payload);
   }
   return StatusResult(absl::UnimplementedError("a kind of command that this version lacks"));
+}
+
+void State::AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
+                        OverrideBytes override_record) {
+  const absl::Status appended =
+      index.Append(topic, queue_id, entry, std::move(override_record));
+  if (!appended.ok()) Die(appended);
+  const QueueKey key{topic->id, queue_id};
+  if (grown.empty() || grown.back() != key) grown.push_back(key);
 }
 
 std::string State::Unreadable(const absl::Status& why) const {

@@ -100,6 +100,7 @@ std::string State::Expire(absl::string_view payload) {
   const absl::StatusOr<ExpireCommand> command = ExpireCommand::Decode(payload);
   if (!command.ok()) return Unreadable(command.status());
   leases.Expire(log_time_ms, command->limit, &released);
+  FireTimers(command->limit);
   return StatusResult(absl::OkStatus());
 }
 

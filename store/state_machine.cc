@@ -13,6 +13,8 @@ namespace {
 // Index entries appended since the last freeze: at 10 bytes each what RAM holds
 // of a flood of small messages, and what one batch writes.
 constexpr uint64_t kUnfrozenEntriesMax = 2'000'000;
+// Timers that were added since, at about 100 bytes.
+constexpr size_t kUnfrozenTimersMax = 500'000;
 
 }  // namespace
 
@@ -57,7 +59,8 @@ void StateMachine::Checkpoint(absl::AnyInvocable<void(absl::Status)> done) {
 
 bool StateMachine::NeedsCheckpoint() const {
   return state_->unfrozen_bytes >= state_->options.checkpoint_log_bytes ||
-         state_->index.unfrozen_entries() >= kUnfrozenEntriesMax;
+         state_->index.unfrozen_entries() >= kUnfrozenEntriesMax ||
+         state_->timers.unfrozen() >= kUnfrozenTimersMax;
 }
 
 LogIndex StateMachine::checkpointed() const { return state_->writer.checkpointed(); }
@@ -181,7 +184,14 @@ std::optional<QueueOffset> StateMachine::ConsumerOffset(absl::string_view group_
   return QueueOffset(*offset);
 }
 
-std::optional<int64_t> StateMachine::NextExpiryMs() const { return state_->leases.NextExpiryMs(); }
+std::optional<int64_t> StateMachine::NextExpiryMs() const {
+  const std::optional<int64_t> lease = state_->leases.NextExpiryMs();
+  const std::optional<int64_t> timer = state_->timers.NextDueMs();
+  if (!lease.has_value() || !timer.has_value()) return lease.has_value() ? lease : timer;
+  return std::min(*lease, *timer);
+}
+
+uint64_t StateMachine::TimerCount() const { return state_->timers.count(); }
 
 std::vector<std::string> StateMachine::ClientsWithAutoRenewedLeases(size_t limit) const {
   return state_->leases.AutoRenewedClients(limit);

@@ -44,12 +44,14 @@ FrozenCheckpoint State::Freeze() {
   AppendU32(&meta, groups.next_id());
   AppendU64(&meta, next_delivery_id);
   AppendU64(&meta, dedup.next_ordinal());
+  AppendU64(&meta, timers.count());
   frozen.rows.push_back({MetaKey(), std::move(meta)});
   topics.Freeze(&frozen.rows);
   groups.Freeze(&frozen.rows);
   frozen.queues = index.Freeze();
   leases.Freeze(&frozen.rows);
   offsets.Freeze(&frozen.rows);
+  timers.Freeze(&frozen.rows);
   frozen.dedup = dedup.Freeze(&frozen.rows);
   commands.Freeze(&frozen.rows);
   unfrozen_bytes = 0;
@@ -85,6 +87,7 @@ void State::Poll() {
   switch (writer.phase()) {
     case CheckpointWriter::Phase::kWritten:
       index.Thaw(writer.frozen().queues);
+      timers.Thaw();
       writer.Finish();
       if (!waiting.empty()) {
         std::vector<CheckpointDone> all;
@@ -153,13 +156,15 @@ absl::Status State::LoadMeta() {
   groups.LoadCounter(reader.U32());
   next_delivery_id = reader.U64();
   const uint64_t next_ordinal = reader.U64();
+  const uint64_t timer_count = version >= 2 ? reader.U64() : 0;
   if (!reader.done() || version == 0) return absl::DataLossError("checkpoint: damaged head");
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kDedup, [&](absl::string_view row, absl::string_view ids) {
         const absl::StatusOr<uint64_t> chunk = ParseDedupKey(row);
         return chunk.ok() ? dedup.LoadRow(*chunk, ids) : chunk.status();
       }));
-  return dedup.FinishLoad(next_ordinal);
+  TOTORA_RETURN_IF_ERROR(dedup.FinishLoad(next_ordinal));
+  return timers.Load(timer_count);
 }
 
 absl::Status State::LoadTables() {

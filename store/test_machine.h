@@ -201,6 +201,8 @@ class TestMachine {
     uint32_t tag = 0;
     uint32_t queue = 0;
     bool is_deliberate = false;
+    int64_t delay_ms = 0;
+    int64_t deliver_at_ms = 0;
   };
   SendResult Send(const std::string& topic, const std::vector<Out>& messages) {
     SendCommand command;
@@ -212,6 +214,8 @@ class TestMachine {
       item.is_deliberate = out.is_deliberate;
       item.tag_hash = out.tag;
       item.queue_id = out.queue;
+      item.delay_ms = out.delay_ms;
+      item.deliver_at_ms = out.deliver_at_ms;
       stored.push_back(StoredMessage(topic, out.body));
       item.message = stored.back();
     }
