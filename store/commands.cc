@@ -444,6 +444,75 @@ absl::StatusOr<ReleaseClientCommand> ReleaseClientCommand::Decode(absl::string_v
   return Finish(reader, std::move(command), "release of a client");
 }
 
+// --- Retries and dead letters ---------------------------------------------
+
+std::string SendBackCommand::Encode() const {
+  std::string to;
+  AppendName(&to, consumer_group);
+  AppendU64(&to, position.value());
+  AppendU32(&to, size);
+  AppendU32(&to, tag_hash);
+  AppendU32(&to, static_cast<uint32_t>(reconsume_times));
+  AppendU32(&to, static_cast<uint32_t>(max_reconsume_times));
+  AppendU64(&to, static_cast<uint64_t>(delay_ms));
+  AppendBytes(&to, override_record.Encode());
+  return to;
+}
+
+absl::StatusOr<SendBackCommand> SendBackCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  SendBackCommand command;
+  command.consumer_group = reader.NameString();
+  command.position = BytePosition(reader.U64());
+  command.size = reader.U32();
+  command.tag_hash = reader.U32();
+  command.reconsume_times = static_cast<int32_t>(reader.U32());
+  // One more must have its place in the message.
+  reader.Require(command.reconsume_times >= 0 && command.reconsume_times < INT32_MAX);
+  command.max_reconsume_times = static_cast<int32_t>(reader.U32());
+  command.delay_ms = static_cast<int64_t>(reader.U64());
+  absl::StatusOr<message::Override> record = message::Override::Decode(reader.Prefixed());
+  reader.Require(record.ok());
+  if (record.ok()) command.override_record = *std::move(record);
+  return Finish(reader, std::move(command), "send back");
+}
+
+std::string SendBackResult::Encode() const {
+  std::string to;
+  AppendStatus(&to, status);
+  if (!status.ok()) return to;
+  AppendU8(&to, is_dead_letter ? 1 : 0);
+  AppendU64(&to, static_cast<uint64_t>(due_ms));
+  return to;
+}
+
+absl::StatusOr<SendBackResult> SendBackResult::Decode(absl::string_view bytes) {
+  PayloadReader reader(bytes);
+  SendBackResult result;
+  result.status = ReadStatus(&reader);
+  if (reader.ok() && result.status.ok()) {
+    result.is_dead_letter = reader.Bool();
+    result.due_ms = static_cast<int64_t>(reader.U64());
+  }
+  return Finish(reader, std::move(result), "result of a send back");
+}
+
+std::string ForwardToDeadLetterCommand::Encode() const {
+  std::string to;
+  AppendName(&to, consumer_group);
+  AppendReceipt(&to, receipt);
+  return to;
+}
+
+absl::StatusOr<ForwardToDeadLetterCommand> ForwardToDeadLetterCommand::Decode(
+    absl::string_view payload) {
+  PayloadReader reader(payload);
+  ForwardToDeadLetterCommand command;
+  command.consumer_group = reader.NameString();
+  command.receipt = ReadReceipt(&reader);
+  return Finish(reader, std::move(command), "forward to the dead letters");
+}
+
 std::string CancelTimerCommand::Encode() const {
   std::string to;
   AppendName(&to, topic);

@@ -42,6 +42,8 @@ enum class CommandKind : uint16_t {
   kPutConsumerGroup = 12,
   kDeleteConsumerGroup = 13,
   kUpdateOffsets = 14,
+  kSendBack = 15,
+  kForwardToDeadLetter = 16,
   kCancelTimer = 17,
 };
 
@@ -194,6 +196,46 @@ struct ReleaseClientCommand {
 // Earlier incarnations of that replica are over: their ids are forgotten,
 // their deliveries not reported as written are released.
 
+// --- Retries and dead letters ------------------------------------------------
+
+// A classic consumer could not handle a message: another attempt in the consumer
+// group's retry topic, or an end among its dead letters. The replica that takes
+// the call looks the message up (store/find_message.h) and says all that apply
+// needs; nobody reads the log to apply the log.
+struct SendBackCommand {
+  std::string consumer_group;
+  BytePosition position;             // Of the stored bytes…
+  uint32_t size = 0;
+  uint32_t tag_hash = 0;
+  int32_t reconsume_times = 0;       // …and as they were delivered.
+  int32_t max_reconsume_times = 16;  // From so many on: a dead letter.
+  int64_t delay_ms = 0;              // From log time; below 0: a dead letter.
+  // As they were delivered, with RETRY_TOPIC and ORIGIN_MESSAGE_ID set if absent.
+  message::Override override_record;
+
+  std::string Encode() const;
+  static absl::StatusOr<SendBackCommand> Decode(absl::string_view payload);
+};
+struct SendBackResult {
+  // NotFound: no such consumer group; ResourceExhausted: topics or timers;
+  // FailedPrecondition: the retry or dead letter topic is not writable.
+  ResultStatus status;
+  bool is_dead_letter = false;
+  int64_t due_ms = 0;                // 0: it is in its topic.
+  std::string Encode() const;
+  static absl::StatusOr<SendBackResult> Decode(absl::string_view bytes);
+};
+
+// A gRPC consumer gives a message up. It is acked and among the dead letters of
+// its consumer group after this. PlainResult: OK also when it was acked before;
+// FailedPrecondition as in AckResult.
+struct ForwardToDeadLetterCommand {
+  std::string consumer_group;
+  Receipt receipt;
+  std::string Encode() const;
+  static absl::StatusOr<ForwardToDeadLetterCommand> Decode(absl::string_view payload);
+};
+
 // A delayed message is called back before it gets into its queue. PlainResult:
 // NotFound if there is no such timer (any more).
 struct CancelTimerCommand {
@@ -221,6 +263,8 @@ struct TopicConfig {
 };
 struct ConsumerGroupConfig {
   std::string name;
+  // Deliveries through receive. A message that is not acked by the end of the last
+  // one is a dead letter.
   uint32_t max_attempts = 17;
   bool is_fifo = false;          // consumeMessageOrderly.
   bool is_enabled = true;

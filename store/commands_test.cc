@@ -60,6 +60,7 @@ std::vector<Example> Examples() {
   received.has_more = true;
   received.invisible_until_ms = 1234;
   const Receipt receipt{"orders", 3, QueueOffset(99), 1000};
+  const SendBackCommand back{"g", BytePosition(100), 200, 7, 3, 16, -1, record};
   AckCommand ack{"g", {receipt, receipt}};
   AckResult acked;
   acked.codes = {absl::StatusCode::kOk, absl::StatusCode::kFailedPrecondition};
@@ -84,6 +85,9 @@ std::vector<Example> Examples() {
           Make("change result", ChangeInvisibleResult{plain.status}),
           Make("delivered", delivered),
           Make("expire", ExpireCommand{77}),
+          Make("send back", back),
+          Make("send back result", SendBackResult{{}, true, 9}),
+          Make("forward", ForwardToDeadLetterCommand{"g", receipt}),
           Make("cancel", CancelTimerCommand{"orders", 5, BytePosition(6)}),
           Make("alive", ClientsAliveCommand{{"a", "b"}}),
           Make("release", ReleaseClientCommand{"a", "g"}),

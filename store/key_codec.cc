@@ -77,6 +77,12 @@ std::string CommandWindowKey(ReplicaId replica) {
   return Key(RowKind::kCommandWindow, replica.value());
 }
 
+std::string EntryPlaceKey(uint64_t number) {
+  std::string key = Key(RowKind::kEntryPlace);
+  AppendU64(&key, number);
+  return key;
+}
+
 std::string TimerRowKey(int64_t due_ms, uint64_t position) {
   std::string key = Key(RowKind::kTimer);
   AppendU64(&key, static_cast<uint64_t>(due_ms));
@@ -120,6 +126,8 @@ absl::StatusOr<uint64_t> ParseDedupKey(absl::string_view key) {
   if (key.size() != kDedupKeyBytes) return DamagedKeyError();
   return GetAt<uint64_t>(key.data() + 1);
 }
+
+absl::StatusOr<uint64_t> ParseEntryPlaceKey(absl::string_view key) { return ParseDedupKey(key); }
 
 absl::StatusOr<std::pair<uint64_t, uint64_t>> ParseTimerKey(absl::string_view key) {
   if (key.size() != kTimerKeyBytes) return DamagedKeyError();

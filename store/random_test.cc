@@ -24,6 +24,7 @@ using absl::StatusCode;
 class Model {
  public:
   struct Row {
+    uint64_t offset = 0;
     bool is_leased = true;
     uint64_t delivery = 0;
     uint32_t attempts = 0;
@@ -120,6 +121,7 @@ class Model {
       result.messages.push_back(
           {queue, QueueOffset(offset), BytePosition(0), 0, attempt, delivery[queue]});
       Row row;
+      row.offset = offset;
       row.delivery = delivery[queue];
       row.attempts = attempt;
       row.deadline = now + command.invisible_ms;
@@ -195,6 +197,7 @@ class Model {
     row->client = "";
     row->replica = replica;
     row->incarnation = incarnation;
+    Bury();
     return StatusCode::kOk;
   }
 
@@ -214,6 +217,38 @@ class Model {
     if (!row.is_renewed || !alive.contains(row.client)) return row.deadline;
     return std::max(row.deadline, std::min(alive[row.client], row.received + kAutoRenewMsMax));
   }
+  // Whatever became ready after its last attempt is a dead letter instead.
+  bool BuryIfSpent(const Key& key, const Row& row) {
+    const std::string& group = std::get<0>(key);
+    if (row.is_leased || row.attempts < attempts_max[group]) return false;
+    Give("%DLQ%" + group, topics[std::get<1>(key)][std::get<2>(key)][row.offset]);
+    return true;
+  }
+  void Bury() {
+    for (auto& [key, consumption] : consumptions) {
+      for (auto it = consumption.rows.begin(); it != consumption.rows.end();) {
+        it = BuryIfSpent(key, it->second) ? consumption.rows.erase(it) : std::next(it);
+      }
+    }
+  }
+  // The topic has one queue, made when it is needed.
+  void Give(const std::string& topic, uint32_t tag) {
+    std::vector<std::vector<uint32_t>>& queues = topics[topic];
+    if (queues.empty()) queues.resize(1);
+    queues[0].push_back(tag);
+  }
+  StatusCode Forward(const std::string& group, const Receipt& receipt) {
+    if (!groups.contains(group)) return StatusCode::kNotFound;
+    bool was_given;
+    Row* const row = Find(group, receipt, &was_given);
+    if (!was_given || (row != nullptr && row->delivery != receipt.delivery_id)) {
+      return StatusCode::kFailedPrecondition;
+    }
+    if (row == nullptr) return StatusCode::kOk;
+    Give("%DLQ%" + group, topics[receipt.topic][receipt.queue_id][receipt.offset.value()]);
+    return Ack(group, receipt);
+  }
+
   template <typename Visit>
   void ForEach(Visit visit) {
     for (auto& [key, consumption] : consumptions) {
@@ -226,6 +261,7 @@ class Model {
     ForEach([&](const Key&, Row* row) {
       if (EndOf(*row) <= now) row->is_leased = false;
     });
+    Bury();
   }
   bool HasRenewed(const std::string& client) {
     bool has = false;
@@ -276,6 +312,7 @@ class Model {
   std::map<std::string, int> generations;                            // Deletions of a topic.
   std::map<std::string, std::vector<std::vector<uint32_t>>> topics;  // Tags by queue.
   std::map<std::string, bool> groups;                                // FIFO?
+  std::map<std::string, uint32_t> attempts_max;                      // Of groups.
   std::map<Key, Consumption> consumptions;
   std::map<std::string, int64_t> alive;
   std::map<std::string, Place> ids;
@@ -365,7 +402,8 @@ class RandomClients {
     if (what < 50) return Receive();
     if (what < 66) return Ack();
     if (what < 74) return Change();
-    if (what < 82) return Report();
+    if (what < 80) return Report();
+    if (what < 82) return Below(2) == 0 ? Forward() : SendBack();
     if (what < 88) {
       machine.Expire();
       model.Expire();
@@ -468,6 +506,43 @@ class RandomClients {
               expected);
   }
 
+  void Forward() {
+    const Handle handle = AnyHandle();
+    ASSERT_EQ(machine.Run(CommandKind::kForwardToDeadLetter,
+                          ForwardToDeadLetterCommand{handle.group, handle.receipt}),
+              model.Forward(handle.group, handle.receipt));
+  }
+
+  // The model has one kind of timer, and one queue for each retry topic.
+  void SendBack() {
+    SendBackCommand command;
+    command.consumer_group = Group();
+    command.position = BytePosition(Below(100'000));
+    command.size = 100;
+    command.tag_hash = static_cast<uint32_t>(Below(4));
+    command.reconsume_times = static_cast<int32_t>(Below(20));
+    command.override_record.Change(message::PropertyChange::Kind::kSetIfAbsent, "RETRY_TOPIC",
+                                   Topic());
+    const uint64_t how = Below(3);
+    if (how == 0) command.delay_ms = -1;
+    if (how == 1) command.delay_ms = 1 + static_cast<int64_t>(Below(20'000));
+    const SendBackResult result = machine.Ask<SendBackResult>(CommandKind::kSendBack, command);
+    const bool is_known = model.groups.contains(command.consumer_group);
+    ASSERT_EQ(result.status.code, is_known ? StatusCode::kOk : StatusCode::kNotFound);
+    if (!is_known) return;
+    const bool is_dead = how == 0 || command.reconsume_times >= 16;
+    ASSERT_EQ(result.is_dead_letter, is_dead);
+    const std::string topic = (is_dead ? "%DLQ%" : "%RETRY%") + command.consumer_group;
+    if (model.topics[topic].empty()) model.topics[topic].resize(1);
+    if (is_dead || how == 2) {
+      model.topics[topic][0].push_back(command.tag_hash);
+    } else {
+      ASSERT_EQ(result.due_ms, model.now + command.delay_ms);
+      model.timers.emplace(result.due_ms,
+                           Model::Waiting{model.generations[topic], topic, 0, command.tag_hash});
+    }
+  }
+
   void Report() {
     const Handle handle = AnyHandle();
     const bool was_written = Below(2) == 0;
@@ -493,8 +568,11 @@ class RandomClients {
     model.topics[topic].resize(2);
   }
   void PutGroup(const std::string& group) {
-    machine.PutGroup(group, group == "g2");
+    // One group gives up early.
+    const uint32_t attempts = group == "g1" ? 2 : 17;
+    machine.PutGroup(group, group == "g2", attempts);
     model.groups[group] = group == "g2";
+    model.attempts_max[group] = attempts;
   }
   void Administer() {
     const uint64_t what = Below(10);

@@ -29,6 +29,7 @@ enum class RowKind : char {
   kBlock = 'B',          // topic, queue, first offset → a full index block.
   kClient = 'C',         // client id → until when it is known to live.
   kDedup = 'D',          // number of the chunk → message ids.
+  kEntryPlace = 'E',     // MiB of the log → the first entry that begins in it.
   kConsumerGroup = 'G',  // consumer group → its configuration.
   kLease = 'L',          // consumer group, topic, queue → progress and leases.
   kMeta = 'M',           // → schema version, applied index, counters.

@@ -6,6 +6,7 @@
 //   state_send.cc      send, stamp
 //   state_receive.cc   receive
 //   state_leases.cc    ack, change of invisible time, delivery reports, expiry
+//   state_retry.cc     send back, dead letters
 //   state_timers.cc    messages that wait for their delivery time
 //   state_tables.cc    topics, consumer groups, offsets
 //   state_rows.cc      freeze and load
@@ -33,6 +34,7 @@
 #include "store/commands.h"
 #include "store/consumer_group_table.h"
 #include "store/dedup_window.h"
+#include "store/entry_places.h"
 #include "store/lease_table.h"
 #include "store/offset_table.h"
 #include "store/queue_index.h"
@@ -63,6 +65,8 @@ struct State {
   std::string Expire(absl::string_view payload);
   std::string ClientsAlive(absl::string_view payload);
   std::string ReleaseClient(absl::string_view payload);
+  std::string SendBack(absl::string_view payload, BytePosition position);
+  std::string ForwardToDeadLetter(absl::string_view payload);
   std::string CancelTimer(absl::string_view payload);
   std::string PutTopic(absl::string_view payload);
   std::string DeleteTopic(absl::string_view payload);
@@ -73,6 +77,15 @@ struct State {
   // Puts an entry at the end of a queue.
   void AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
                    OverrideBytes override_record = nullptr);
+  // The retry or dead letter topic of that name, made if it is missing.
+  // Errors: ResourceExhausted; InvalidArgument; FailedPrecondition: not writable.
+  absl::StatusOr<Topic*> EnsureTopic(const std::string& name);
+  // Adds a message of a queue to the dead letters of a group that got it
+  // `attempts` times. OK also when retention has taken it. Errors: as EnsureTopic.
+  absl::Status DeadLetter(const ConsumerGroup& group, const LeaseKey& key, uint64_t offset,
+                          uint32_t attempts);
+  // Does so if the group's attempts are used up. False: it is tried again.
+  bool BuryIfSpent(const LeaseKey& key, uint64_t offset, uint32_t attempts);
   // Puts up to `limit` messages whose time has come into their queues.
   void FireTimers(uint64_t limit);
   // Null unless names stand for something; `key` is then complete.
@@ -128,6 +141,7 @@ struct State {
   LeaseTable leases;
   OffsetTable offsets;
   TimerTable timers;
+  EntryPlaces places;
   DedupWindow dedup;
   CommandWindow commands;
 

@@ -38,6 +38,7 @@ void State::Apply(const raft::Frame& entry) {
       << " entry " << header.index << " was applied behind " << applied;
   applied = header.index;
   log_time_ms = std::max(log_time_ms, header.timestamp_ms);
+  places.Note(header.index, header.start, header.end());
   unfrozen_bytes += raft::kFrameHeaderBytes + entry.body.size();
   if (header.type != raft::EntryType::kCommands) return;
 
@@ -95,6 +96,10 @@ std::string State::Execute(const raft::Command& command, BytePosition position) 
       return ReleaseClient(payload);
     case CommandKind::kReplicaStarted:
       return StatusResult(absl::OkStatus());  // The envelope said it.
+    case CommandKind::kSendBack:
+      return SendBack(payload, position);
+    case CommandKind::kForwardToDeadLetter:
+      return ForwardToDeadLetter(payload);
     case CommandKind::kCancelTimer:
       return CancelTimer(payload);
     case CommandKind::kPutTopic:

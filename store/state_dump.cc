@@ -86,6 +86,10 @@ std::string State::Dump() const {
                       "\n");
     }
   }
+  absl::StrAppend(&to, "log_end=", places.end().value(), "\n");
+  places.ForEachSample([&](uint64_t position, uint64_t index) {
+    absl::StrAppend(&to, "place ", position, " ", index, "\n");
+  });
   absl::StrAppend(&to, "timers=", timers.count(), "\n");
   const absl::Status read = timers.ForEach([&](const TimerKey& key, const Timer& timer) {
     absl::StrAppend(&to, "timer ", key.due_ms, " ", key.position, " topic=",

@@ -150,6 +150,10 @@ bool StateMachine::MayDeliver(absl::string_view group_name, absl::string_view to
   return false;
 }
 
+std::optional<EntryRange> StateMachine::EntriesAround(BytePosition at) const {
+  return state_->places.Around(at);
+}
+
 std::vector<ConsumerProgress> StateMachine::Progress(absl::string_view group_name,
                                                      absl::string_view topic_name) const {
   std::vector<ConsumerProgress> all;

@@ -27,6 +27,7 @@
 #include "raft/state_machine.h"
 #include "store/checkpoint_store.h"
 #include "store/commands.h"
+#include "store/entry_places.h"
 
 namespace totora::store {
 
@@ -150,6 +151,9 @@ class StateMachine : public raft::StateMachine {
   // Costs no more than a look at each queue; tags are not looked at.
   bool MayDeliver(absl::string_view consumer_group, absl::string_view topic,
                   int32_t queue_id) const;
+  // Where to look for a message that begins at a position (store/find_message.h);
+  // empty if that lies in no entry that was applied.
+  std::optional<EntryRange> EntriesAround(BytePosition at) const;
   std::vector<ConsumerProgress> Progress(absl::string_view consumer_group,
                                          absl::string_view topic) const;
   std::optional<QueueOffset> ConsumerOffset(absl::string_view consumer_group,

@@ -91,6 +91,13 @@ class Reception {
         state_.leases.DropReady(key);
         continue;
       }
+      // Attempts may have become fewer since: settings of a group change.
+      if (scanned_ < kScanMax &&
+          state_.BuryIfSpent(key, offset, queue->ready.begin()->second.attempts)) {
+        state_.leases.DropReady(key);
+        ++scanned_;
+        continue;
+      }
       Read(*part, offset, 1);
       const uint32_t attempt = state_.leases.LeaseReady(key, receiver_, DeliveryId(part));
       Deliver(part, offset, state_.entries.front(), attempt);

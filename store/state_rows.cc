@@ -45,6 +45,7 @@ FrozenCheckpoint State::Freeze() {
   AppendU64(&meta, next_delivery_id);
   AppendU64(&meta, dedup.next_ordinal());
   AppendU64(&meta, timers.count());
+  AppendU64(&meta, places.end().value());
   frozen.rows.push_back({MetaKey(), std::move(meta)});
   topics.Freeze(&frozen.rows);
   groups.Freeze(&frozen.rows);
@@ -52,6 +53,7 @@ FrozenCheckpoint State::Freeze() {
   leases.Freeze(&frozen.rows);
   offsets.Freeze(&frozen.rows);
   timers.Freeze(&frozen.rows);
+  places.Freeze(&frozen.rows);
   frozen.dedup = dedup.Freeze(&frozen.rows);
   commands.Freeze(&frozen.rows);
   unfrozen_bytes = 0;
@@ -156,7 +158,12 @@ absl::Status State::LoadMeta() {
   groups.LoadCounter(reader.U32());
   next_delivery_id = reader.U64();
   const uint64_t next_ordinal = reader.U64();
-  const uint64_t timer_count = version >= 2 ? reader.U64() : 0;
+  uint64_t timer_count = 0;
+  BytePosition end;
+  if (version >= 2) {
+    timer_count = reader.U64();
+    end = BytePosition(reader.U64());
+  }
   if (!reader.done() || version == 0) return absl::DataLossError("checkpoint: damaged head");
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kDedup, [&](absl::string_view row, absl::string_view ids) {
@@ -164,6 +171,12 @@ absl::Status State::LoadMeta() {
         return chunk.ok() ? dedup.LoadRow(*chunk, ids) : chunk.status();
       }));
   TOTORA_RETURN_IF_ERROR(dedup.FinishLoad(next_ordinal));
+  places.LoadEnd(applied, end);
+  TOTORA_RETURN_IF_ERROR(LoadRows(
+      *checkpoints, RowKind::kEntryPlace, [&](absl::string_view row, absl::string_view place) {
+        const absl::StatusOr<uint64_t> number = ParseEntryPlaceKey(row);
+        return number.ok() ? places.LoadRow(*number, place) : number.status();
+      }));
   return timers.Load(timer_count);
 }
 
