@@ -11,6 +11,7 @@ constexpr size_t kQueueKeyBytes = 1 + 4 + 4;
 constexpr size_t kLeaseKeyBytes = 1 + 4 + 4 + 4;
 constexpr size_t kOffsetKeyBytes = 1 + 4 + 4;
 constexpr size_t kDedupKeyBytes = 1 + 8;
+constexpr size_t kTimerKeyBytes = 1 + 8 + 8;
 constexpr size_t kCrcBytes = 4;
 
 std::string Key(RowKind kind) { return std::string(1, static_cast<char>(kind)); }
@@ -76,6 +77,19 @@ std::string CommandWindowKey(ReplicaId replica) {
   return Key(RowKind::kCommandWindow, replica.value());
 }
 
+std::string EntryPlaceKey(uint64_t number) {
+  std::string key = Key(RowKind::kEntryPlace);
+  AppendU64(&key, number);
+  return key;
+}
+
+std::string TimerRowKey(int64_t due_ms, uint64_t position) {
+  std::string key = Key(RowKind::kTimer);
+  AppendU64(&key, static_cast<uint64_t>(due_ms));
+  AppendU64(&key, position);
+  return key;
+}
+
 KeyRange RowsOf(RowKind kind) {
   return {Key(kind), std::string(1, static_cast<char>(static_cast<char>(kind) + 1))};
 }
@@ -111,6 +125,14 @@ absl::StatusOr<LeaseKey> ParseOffsetRowKey(absl::string_view key) {
 absl::StatusOr<uint64_t> ParseDedupKey(absl::string_view key) {
   if (key.size() != kDedupKeyBytes) return DamagedKeyError();
   return GetAt<uint64_t>(key.data() + 1);
+}
+
+absl::StatusOr<uint64_t> ParseEntryPlaceKey(absl::string_view key) { return ParseDedupKey(key); }
+
+absl::StatusOr<std::pair<uint64_t, uint64_t>> ParseTimerKey(absl::string_view key) {
+  if (key.size() != kTimerKeyBytes) return DamagedKeyError();
+  return std::pair<uint64_t, uint64_t>(GetAt<uint64_t>(key.data() + 1),
+                                       GetAt<uint64_t>(key.data() + 9));
 }
 
 absl::string_view ParseClientKey(absl::string_view key) { return key.substr(1); }

@@ -21,7 +21,7 @@
 namespace totora::store {
 
 // Of the rows below. A store with a higher one is refused.
-inline constexpr uint32_t kSchemaVersion = 1;
+inline constexpr uint32_t kSchemaVersion = 2;
 
 // First byte of every key. Part of the disk format: never reuse one.
 enum class RowKind : char {
@@ -29,11 +29,13 @@ enum class RowKind : char {
   kBlock = 'B',          // topic, queue, first offset → a full index block.
   kClient = 'C',         // client id → until when it is known to live.
   kDedup = 'D',          // number of the chunk → message ids.
+  kEntryPlace = 'E',     // MiB of the log → the first entry that begins in it.
   kConsumerGroup = 'G',  // consumer group → its configuration.
   kLease = 'L',          // consumer group, topic, queue → progress and leases.
   kMeta = 'M',           // → schema version, applied index, counters.
   kOffset = 'O',         // consumer group, topic → committed offsets.
   kQueue = 'Q',          // topic, queue → bounds and the tail of the index.
+  kTimer = 'S',          // due time, position → what becomes an index entry then.
   kTopic = 'T',          // topic → its configuration.
   kCommandWindow = 'W',  // replica → ids of commands and their results.
   kDeadTopic = 'X',      // topic → its queues and blocks are still to be removed.
@@ -90,6 +92,8 @@ inline constexpr uint64_t kScanMax = 4096;
 // Results kept for one replica, twice what it may have outstanding. Beyond it
 // the oldest is taken for answered.
 inline constexpr size_t kCommandResultsMax = 200'000;
+// Of delayed messages. What users may ask for is a setting of the services.
+inline constexpr int64_t kDelayMsMax = int64_t{3660} * 24 * 3600 * 1000;
 inline constexpr int64_t kInvisibleMsMax = int64_t{30} * 24 * 3600 * 1000;
 
 // --- Leases.

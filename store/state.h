@@ -6,6 +6,8 @@
 //   state_send.cc      send, stamp
 //   state_receive.cc   receive
 //   state_leases.cc    ack, change of invisible time, delivery reports, expiry
+//   state_retry.cc     send back, dead letters
+//   state_timers.cc    messages that wait for their delivery time
 //   state_tables.cc    topics, consumer groups, offsets
 //   state_rows.cc      freeze and load
 //   state_dump.cc      the canonical text
@@ -32,12 +34,14 @@
 #include "store/commands.h"
 #include "store/consumer_group_table.h"
 #include "store/dedup_window.h"
+#include "store/entry_places.h"
 #include "store/lease_table.h"
 #include "store/offset_table.h"
 #include "store/queue_index.h"
 #include "store/schema.h"
 #include "store/send_items.h"
 #include "store/state_machine.h"
+#include "store/timer_table.h"
 #include "store/topic_table.h"
 
 namespace totora::store {
@@ -61,12 +65,29 @@ struct State {
   std::string Expire(absl::string_view payload);
   std::string ClientsAlive(absl::string_view payload);
   std::string ReleaseClient(absl::string_view payload);
+  std::string SendBack(absl::string_view payload, BytePosition position);
+  std::string ForwardToDeadLetter(absl::string_view payload);
+  std::string CancelTimer(absl::string_view payload);
   std::string PutTopic(absl::string_view payload);
   std::string DeleteTopic(absl::string_view payload);
   std::string PutConsumerGroup(absl::string_view payload);
   std::string DeleteConsumerGroup(absl::string_view payload);
   std::string UpdateOffsets(absl::string_view payload);
 
+  // Puts an entry at the end of a queue.
+  void AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
+                   OverrideBytes override_record = nullptr);
+  // The retry or dead letter topic of that name, made if it is missing.
+  // Errors: ResourceExhausted; InvalidArgument; FailedPrecondition: not writable.
+  absl::StatusOr<Topic*> EnsureTopic(const std::string& name);
+  // Adds a message of a queue to the dead letters of a group that got it
+  // `attempts` times. OK also when retention has taken it. Errors: as EnsureTopic.
+  absl::Status DeadLetter(const ConsumerGroup& group, const LeaseKey& key, uint64_t offset,
+                          uint32_t attempts);
+  // Does so if the group's attempts are used up. False: it is tried again.
+  bool BuryIfSpent(const LeaseKey& key, uint64_t offset, uint32_t attempts);
+  // Puts up to `limit` messages whose time has come into their queues.
+  void FireTimers(uint64_t limit);
   // Null unless names stand for something; `key` is then complete.
   const ConsumerGroup* FindLeaseKey(absl::string_view group, const Receipt& receipt,
                                     LeaseKey* key) const;
@@ -119,6 +140,8 @@ struct State {
   QueueIndex index;
   LeaseTable leases;
   OffsetTable offsets;
+  TimerTable timers;
+  EntryPlaces places;
   DedupWindow dedup;
   CommandWindow commands;
 
@@ -133,7 +156,12 @@ struct State {
   // Reused by every send, receive and stamp.
   std::vector<SendItemView> send_items;
   std::vector<IndexEntry> entries;
+  std::vector<EntryOverride> overrides;   // Of `entries`.
 };
+
+// The record that the index has the bytes of. Null if they are null, or damaged:
+// the index checks only lengths, and a message is delivered whatever is laid over it.
+OverrideRecord DecodeOverride(const OverrideBytes& bytes);
 
 // A result that is nothing but a status: errors of every kind of command.
 std::string StatusResult(const absl::Status& status);

@@ -70,9 +70,12 @@ std::string State::ChangeInvisible(const raft::Command& raw) {
   receiver.incarnation = raw.id.incarnation;
   receiver.now_ms = log_time_ms;
   receiver.deadline_ms = log_time_ms + command->invisible_ms;
+  const auto bury = [this](const LeaseKey& lease, uint64_t offset, uint32_t attempts) {
+    return BuryIfSpent(lease, offset, attempts);
+  };
   if (group == nullptr ||
       leases.ChangeInvisible(key, command->receipt.offset.value(), command->receipt.delivery_id,
-                             receiver) != absl::StatusCode::kOk) {
+                             receiver, bury) != absl::StatusCode::kOk) {
     return StatusResult(
         absl::FailedPreconditionError("the handle does not hold the message"));
   }
@@ -99,7 +102,13 @@ std::string State::Delivered(absl::string_view payload) {
 std::string State::Expire(absl::string_view payload) {
   const absl::StatusOr<ExpireCommand> command = ExpireCommand::Decode(payload);
   if (!command.ok()) return Unreadable(command.status());
-  leases.Expire(log_time_ms, command->limit, &released);
+  leases.Expire(
+      log_time_ms, command->limit,
+      [this](const LeaseKey& key, uint64_t offset, uint32_t attempts) {
+        return BuryIfSpent(key, offset, attempts);
+      },
+      &released);
+  FireTimers(command->limit);
   return StatusResult(absl::OkStatus());
 }
 

@@ -13,6 +13,8 @@ namespace {
 // Index entries appended since the last freeze: at 10 bytes each what RAM holds
 // of a flood of small messages, and what one batch writes.
 constexpr uint64_t kUnfrozenEntriesMax = 2'000'000;
+// Timers that were added since, at about 100 bytes.
+constexpr size_t kUnfrozenTimersMax = 500'000;
 
 }  // namespace
 
@@ -57,7 +59,8 @@ void StateMachine::Checkpoint(absl::AnyInvocable<void(absl::Status)> done) {
 
 bool StateMachine::NeedsCheckpoint() const {
   return state_->unfrozen_bytes >= state_->options.checkpoint_log_bytes ||
-         state_->index.unfrozen_entries() >= kUnfrozenEntriesMax;
+         state_->index.unfrozen_entries() >= kUnfrozenEntriesMax ||
+         state_->timers.unfrozen() >= kUnfrozenTimersMax;
 }
 
 LogIndex StateMachine::checkpointed() const { return state_->writer.checkpointed(); }
@@ -113,15 +116,20 @@ absl::StatusOr<std::vector<QueueEntry>> StateMachine::Entries(absl::string_view 
   }
   const Topic& topic = *state_->topics.Find(topic_name);
   std::vector<IndexEntry> packed;
+  std::vector<EntryOverride> overrides;
   TOTORA_RETURN_IF_ERROR(state_->index.Read(
       topic, queue_id, from.value(),
-      std::min<uint64_t>(count, bounds.end.value() - from.value()), &packed));
+      std::min<uint64_t>(count, bounds.end.value() - from.value()), &packed, &overrides));
   std::vector<QueueEntry> entries;
   entries.reserve(packed.size());
+  QueueOffset offset = from;
   for (const IndexEntry& entry : packed) {
-    entries.push_back({from, BytePosition(entry.position), entry.size, entry.tag_hash,
+    entries.push_back({offset, BytePosition(entry.position), entry.size, entry.tag_hash,
                        entry.store_time_ms});
-    from = from.Next();
+    offset = offset.Next();
+  }
+  for (const EntryOverride& known : overrides) {
+    entries[known.at - from.value()].override_record = DecodeOverride(known.record);
   }
   return entries;
 }
@@ -140,6 +148,10 @@ bool StateMachine::MayDeliver(absl::string_view group_name, absl::string_view to
     if (state_->MayDeliver(*group, *topic, at)) return true;
   }
   return false;
+}
+
+std::optional<EntryRange> StateMachine::EntriesAround(BytePosition at) const {
+  return state_->places.Around(at);
 }
 
 std::vector<ConsumerProgress> StateMachine::Progress(absl::string_view group_name,
@@ -176,7 +188,14 @@ std::optional<QueueOffset> StateMachine::ConsumerOffset(absl::string_view group_
   return QueueOffset(*offset);
 }
 
-std::optional<int64_t> StateMachine::NextExpiryMs() const { return state_->leases.NextExpiryMs(); }
+std::optional<int64_t> StateMachine::NextExpiryMs() const {
+  const std::optional<int64_t> lease = state_->leases.NextExpiryMs();
+  const std::optional<int64_t> timer = state_->timers.NextDueMs();
+  if (!lease.has_value() || !timer.has_value()) return lease.has_value() ? lease : timer;
+  return std::min(*lease, *timer);
+}
+
+uint64_t StateMachine::TimerCount() const { return state_->timers.count(); }
 
 std::vector<std::string> StateMachine::ClientsWithAutoRenewedLeases(size_t limit) const {
   return state_->leases.AutoRenewedClients(limit);

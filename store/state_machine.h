@@ -27,6 +27,7 @@
 #include "raft/state_machine.h"
 #include "store/checkpoint_store.h"
 #include "store/commands.h"
+#include "store/entry_places.h"
 
 namespace totora::store {
 
@@ -55,9 +56,10 @@ struct StoreOptions {
   uint32_t store_host_ip = 0x7f000001;
   uint16_t store_host_port = 0;
   uint64_t checkpoint_log_bytes = 512ull << 20;
-  // These two decide results: they must be equal on all replicas.
+  // These decide results: they must be equal on all replicas.
   absl::Duration dedup_window = absl::Minutes(5);
   uint64_t dedup_ids_max = 4'000'000;
+  uint64_t timers_max = 10'000'000;   // Messages that wait for their delivery time.
 };
 
 struct QueueEntry {
@@ -65,7 +67,8 @@ struct QueueEntry {
   BytePosition position;
   uint32_t size = 0;
   uint32_t tag_hash = 0;
-  int64_t store_time_ms = 0;
+  int64_t store_time_ms = 0;       // Since when it lies in this queue.
+  OverrideRecord override_record = nullptr;
 };
 
 struct QueueBounds {
@@ -148,13 +151,20 @@ class StateMachine : public raft::StateMachine {
   // Costs no more than a look at each queue; tags are not looked at.
   bool MayDeliver(absl::string_view consumer_group, absl::string_view topic,
                   int32_t queue_id) const;
+  // Where to look for a message that begins at a position (store/find_message.h);
+  // empty if that lies in no entry that was applied.
+  std::optional<EntryRange> EntriesAround(BytePosition at) const;
   std::vector<ConsumerProgress> Progress(absl::string_view consumer_group,
                                          absl::string_view topic) const;
   std::optional<QueueOffset> ConsumerOffset(absl::string_view consumer_group,
                                             absl::string_view topic, uint32_t queue_id) const;
-  // Log time at which the next lease ends; empty if there is none. The leader
-  // proposes kExpire when it has passed.
+  // Log time at which the next lease ends or the next timer is due; empty if
+  // there is neither. The leader proposes kExpire when it has passed, and again
+  // until it lies ahead.
   std::optional<int64_t> NextExpiryMs() const;
+  // Messages that wait for their delivery time; those of deleted topics count
+  // until they are due.
+  uint64_t TimerCount() const;
   // Clients that hold leases which the server renews, at most `limit`.
   std::vector<std::string> ClientsWithAutoRenewedLeases(size_t limit) const;
   // Message ids that later ones pushed out of the window within 30 s.

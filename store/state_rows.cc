@@ -44,12 +44,16 @@ FrozenCheckpoint State::Freeze() {
   AppendU32(&meta, groups.next_id());
   AppendU64(&meta, next_delivery_id);
   AppendU64(&meta, dedup.next_ordinal());
+  AppendU64(&meta, timers.count());
+  AppendU64(&meta, places.end().value());
   frozen.rows.push_back({MetaKey(), std::move(meta)});
   topics.Freeze(&frozen.rows);
   groups.Freeze(&frozen.rows);
   frozen.queues = index.Freeze();
   leases.Freeze(&frozen.rows);
   offsets.Freeze(&frozen.rows);
+  timers.Freeze(&frozen.rows);
+  places.Freeze(&frozen.rows);
   frozen.dedup = dedup.Freeze(&frozen.rows);
   commands.Freeze(&frozen.rows);
   unfrozen_bytes = 0;
@@ -85,6 +89,7 @@ void State::Poll() {
   switch (writer.phase()) {
     case CheckpointWriter::Phase::kWritten:
       index.Thaw(writer.frozen().queues);
+      timers.Thaw();
       writer.Finish();
       if (!waiting.empty()) {
         std::vector<CheckpointDone> all;
@@ -153,13 +158,26 @@ absl::Status State::LoadMeta() {
   groups.LoadCounter(reader.U32());
   next_delivery_id = reader.U64();
   const uint64_t next_ordinal = reader.U64();
+  uint64_t timer_count = 0;
+  BytePosition end;
+  if (version >= 2) {
+    timer_count = reader.U64();
+    end = BytePosition(reader.U64());
+  }
   if (!reader.done() || version == 0) return absl::DataLossError("checkpoint: damaged head");
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kDedup, [&](absl::string_view row, absl::string_view ids) {
         const absl::StatusOr<uint64_t> chunk = ParseDedupKey(row);
         return chunk.ok() ? dedup.LoadRow(*chunk, ids) : chunk.status();
       }));
-  return dedup.FinishLoad(next_ordinal);
+  TOTORA_RETURN_IF_ERROR(dedup.FinishLoad(next_ordinal));
+  places.LoadEnd(applied, end);
+  TOTORA_RETURN_IF_ERROR(LoadRows(
+      *checkpoints, RowKind::kEntryPlace, [&](absl::string_view row, absl::string_view place) {
+        const absl::StatusOr<uint64_t> number = ParseEntryPlaceKey(row);
+        return number.ok() ? places.LoadRow(*number, place) : number.status();
+      }));
+  return timers.Load(timer_count);
 }
 
 absl::Status State::LoadTables() {
