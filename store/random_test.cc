@@ -429,6 +429,7 @@ class RandomClients {
       out.tag = static_cast<uint32_t>(Below(4));
       if (Below(2) == 0) out.id = absl::StrCat("id", Below(60));
       out.is_deliberate = Below(8) == 0;
+      if (Below(3) == 0) out.properties = absl::StrCat("KEYS\1k", Below(50), " all\2");
       if (Below(6) == 0) {
         out.id = "";
         out.delay_ms = 1 + static_cast<int64_t>(Below(30'000));

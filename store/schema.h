@@ -31,6 +31,7 @@ enum class RowKind : char {
   kDedup = 'D',          // number of the chunk → message ids.
   kEntryPlace = 'E',     // MiB of the log → the first entry that begins in it.
   kConsumerGroup = 'G',  // consumer group → its configuration.
+  kKeys = 'K',           // bucket, applied index → packed hashes of message keys.
   kLease = 'L',          // consumer group, topic, queue → progress and leases.
   kMeta = 'M',           // → schema version, applied index, counters.
   kOffset = 'O',         // consumer group, topic → committed offsets.

@@ -35,6 +35,7 @@
 #include "store/consumer_group_table.h"
 #include "store/dedup_window.h"
 #include "store/entry_places.h"
+#include "store/key_index.h"
 #include "store/lease_table.h"
 #include "store/offset_table.h"
 #include "store/queue_index.h"
@@ -142,6 +143,7 @@ struct State {
   OffsetTable offsets;
   TimerTable timers;
   EntryPlaces places;
+  KeyIndex keys;
   DedupWindow dedup;
   CommandWindow commands;
 

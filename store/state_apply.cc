@@ -28,6 +28,7 @@ State::State(const StoreOptions& store_options, CheckpointStore* checkpoint_stor
       background(background_executor),
       index(checkpoint_store, &topics),
       timers(checkpoint_store),
+      keys(checkpoint_store),
       dedup(absl::ToInt64Milliseconds(store_options.dedup_window), store_options.dedup_ids_max),
       writer(checkpoint_store, background_executor) {}
 

@@ -90,6 +90,11 @@ std::string State::Dump() const {
   places.ForEachSample([&](uint64_t position, uint64_t index) {
     absl::StrAppend(&to, "place ", position, " ", index, "\n");
   });
+  const absl::Status keyed = keys.ForEach([&](uint32_t bucket, uint32_t hash, const KeyHit& hit) {
+    absl::StrAppend(&to, "key ", bucket, " ", hash, " ", hit.position.value(), " ", hit.size, " ",
+                    hit.store_time_ms, "\n");
+  });
+  if (!keyed.ok()) absl::StrAppend(&to, keyed.ToString(), "\n");
   absl::StrAppend(&to, "timers=", timers.count(), "\n");
   const absl::Status read = timers.ForEach([&](const TimerKey& key, const Timer& timer) {
     absl::StrAppend(&to, "timer ", key.due_ms, " ", key.position, " topic=",

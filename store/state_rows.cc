@@ -55,6 +55,7 @@ FrozenCheckpoint State::Freeze() {
   timers.Freeze(&frozen.rows);
   places.Freeze(&frozen.rows);
   frozen.dedup = dedup.Freeze(&frozen.rows);
+  frozen.keys = keys.Freeze(applied);
   commands.Freeze(&frozen.rows);
   unfrozen_bytes = 0;
   return frozen;
@@ -90,6 +91,7 @@ void State::Poll() {
     case CheckpointWriter::Phase::kWritten:
       index.Thaw(writer.frozen().queues);
       timers.Thaw();
+      keys.Thaw();
       writer.Finish();
       if (!waiting.empty()) {
         std::vector<CheckpointDone> all;
