@@ -85,6 +85,12 @@ std::string KeyRowKey(uint32_t bucket, LogIndex applied) {
   return key;
 }
 
+std::string LockRowKey(ConsumerGroupId group, TopicId topic) {
+  std::string key = Key(RowKind::kLock, group.value());
+  AppendU32(&key, topic.value());
+  return key;
+}
+
 std::string EntryPlaceKey(uint64_t number) {
   std::string key = Key(RowKind::kEntryPlace);
   AppendU64(&key, number);
@@ -136,6 +142,8 @@ absl::StatusOr<LeaseKey> ParseOffsetRowKey(absl::string_view key) {
   return LeaseKey{ConsumerGroupId(GetAt<uint32_t>(key.data() + 1)),
                   TopicId(GetAt<uint32_t>(key.data() + 5)), 0};
 }
+
+absl::StatusOr<LeaseKey> ParseLockRowKey(absl::string_view key) { return ParseOffsetRowKey(key); }
 
 absl::StatusOr<uint64_t> ParseDedupKey(absl::string_view key) {
   if (key.size() != kDedupKeyBytes) return DamagedKeyError();

@@ -27,6 +27,7 @@ std::string DedupKey(uint64_t chunk);
 std::string CommandWindowKey(ReplicaId replica);
 // Rows of one bucket; a later checkpoint's comes first.
 std::string KeyRowKey(uint32_t bucket, LogIndex applied);
+std::string LockRowKey(ConsumerGroupId group, TopicId topic);
 std::string EntryPlaceKey(uint64_t number);
 std::string TimerRowKey(int64_t due_ms, uint64_t position);
 
@@ -46,6 +47,7 @@ absl::StatusOr<uint32_t> ParseIdKey(absl::string_view key);          // Topic, g
 absl::StatusOr<QueueKey> ParseQueueRowKey(absl::string_view key);
 absl::StatusOr<LeaseKey> ParseLeaseRowKey(absl::string_view key);
 absl::StatusOr<LeaseKey> ParseOffsetRowKey(absl::string_view key);   // queue_id is 0.
+absl::StatusOr<LeaseKey> ParseLockRowKey(absl::string_view key);     // The same.
 absl::StatusOr<uint64_t> ParseDedupKey(absl::string_view key);
 absl::StatusOr<uint32_t> ParseKeyRowKey(absl::string_view key);      // Its bucket.
 absl::StatusOr<uint64_t> ParseEntryPlaceKey(absl::string_view key);

@@ -103,6 +103,12 @@ std::string State::Execute(const raft::Command& command, BytePosition position) 
       return ForwardToDeadLetter(payload);
     case CommandKind::kCancelTimer:
       return CancelTimer(payload);
+    case CommandKind::kLockQueues:
+      return LockQueues(payload);
+    case CommandKind::kUnlockQueues:
+      return UnlockQueues(payload);
+    case CommandKind::kCopyOffsets:
+      return CopyOffsets(payload);
     case CommandKind::kPutTopic:
       return PutTopic(payload);
     case CommandKind::kDeleteTopic:

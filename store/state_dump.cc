@@ -79,6 +79,11 @@ std::string State::Dump() const {
   if (due.has_value()) absl::StrAppend(&to, "next_due=", *due, "\n");
   const std::optional<int64_t> expiry = leases.NextExpiryMs();
   if (expiry.has_value()) absl::StrAppend(&to, "next_expiry=", *expiry, "\n");
+  for (const auto& [key, lock] : locks.locks()) {
+    absl::StrAppend(&to, "lock group=", key.group.value(), " topic=", key.topic.value(),
+                    " queue=", key.queue_id, " until=", lock.until_ms, " by ",
+                    absl::CEscape(lock.client_id), "\n");
+  }
   for (const auto& [subscription, known] : offsets.subscriptions()) {
     for (const auto& [queue_id, offset] : known) {
       absl::StrAppend(&to, "offset group=", subscription.first.value(),

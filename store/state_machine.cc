@@ -257,6 +257,61 @@ std::optional<QueueOffset> StateMachine::ConsumerOffset(absl::string_view group_
   return QueueOffset(*offset);
 }
 
+std::vector<CommittedOffset> StateMachine::ConsumerOffsets(absl::string_view group_name,
+                                                           absl::string_view topic_name) const {
+  std::vector<CommittedOffset> all;
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  const Topic* const topic = state_->topics.Find(topic_name);
+  if (group == nullptr || topic == nullptr) return all;
+  const auto& known = state_->offsets.subscriptions();
+  auto it = known.find({group->id, topic->id});
+  if (it == known.end()) return all;
+  for (const auto& [queue_id, offset] : it->second) all.push_back({queue_id, QueueOffset(offset)});
+  return all;
+}
+
+std::vector<std::string> StateMachine::TopicsOf(absl::string_view group_name) const {
+  std::vector<std::string> names;
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  if (group == nullptr) return names;
+  for (const auto& [id, topic] : state_->topics.by_id()) {
+    if (state_->IsConsumedBy(*topic, *group)) names.push_back(topic->config.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> StateMachine::ConsumerGroupsOf(absl::string_view topic_name) const {
+  std::vector<std::string> names;
+  const Topic* const topic = state_->topics.Find(topic_name);
+  if (topic == nullptr) return names;
+  for (const auto& [id, group] : state_->groups.by_id()) {
+    if (state_->IsConsumedBy(*topic, *group)) names.push_back(group->config.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<QueueLock> StateMachine::LockHolders(absl::string_view group_name) const {
+  std::vector<QueueLock> all;
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  if (group == nullptr) return all;
+  const auto& locks = state_->locks.locks();
+  for (auto it = locks.lower_bound({group->id, TopicId(0), 0});
+       it != locks.end() && it->first.group == group->id; ++it) {
+    if (it->second.until_ms <= state_->log_time_ms) continue;
+    const Topic* const topic = state_->topics.Find(it->first.topic);
+    all.push_back({topic->config.name, it->first.queue_id, it->second.client_id,
+                   it->second.until_ms});
+  }
+  return all;
+}
+
+bool StateMachine::HasLiveLock(absl::string_view group_name) const {
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  return group != nullptr && state_->locks.HasLive(group->id, state_->log_time_ms);
+}
+
 std::optional<int64_t> StateMachine::NextExpiryMs() const {
   const std::optional<int64_t> lease = state_->leases.NextExpiryMs();
   const std::optional<int64_t> timer = state_->timers.NextDueMs();

@@ -92,6 +92,18 @@ struct ConsumerProgress {
   QueueBounds bounds;
 };
 
+struct CommittedOffset {
+  uint32_t queue_id = 0;
+  QueueOffset offset;
+};
+
+struct QueueLock {
+  std::string topic;
+  uint32_t queue_id = 0;
+  std::string client_id;
+  int64_t until_ms = 0;
+};
+
 struct State;
 
 class StateMachine : public raft::StateMachine {
@@ -181,6 +193,16 @@ class StateMachine : public raft::StateMachine {
                                          absl::string_view topic) const;
   std::optional<QueueOffset> ConsumerOffset(absl::string_view consumer_group,
                                             absl::string_view topic, uint32_t queue_id) const;
+  // What a consumer group committed, of each queue that it did; and of which topics.
+  std::vector<CommittedOffset> ConsumerOffsets(absl::string_view consumer_group,
+                                               absl::string_view topic) const;
+  // Topics that a consumer group committed offsets of or received from, by name.
+  std::vector<std::string> TopicsOf(absl::string_view consumer_group) const;
+  // Consumer groups of which the same is true, by name.
+  std::vector<std::string> ConsumerGroupsOf(absl::string_view topic) const;
+  // Locks of a consumer group that are held at the log time of the last entry.
+  std::vector<QueueLock> LockHolders(absl::string_view consumer_group) const;
+  bool HasLiveLock(absl::string_view consumer_group) const;
   // Log time at which the next lease ends or the next timer is due; empty if
   // there is neither. The leader proposes kExpire when it has passed, and again
   // until it lies ahead.

@@ -52,6 +52,7 @@ FrozenCheckpoint State::Freeze() {
   frozen.queues = index.Freeze();
   leases.Freeze(&frozen.rows);
   offsets.Freeze(&frozen.rows);
+  locks.Freeze(&frozen.rows);
   timers.Freeze(&frozen.rows);
   places.Freeze(&frozen.rows);
   frozen.dedup = dedup.Freeze(&frozen.rows);
@@ -229,6 +230,13 @@ absl::Status State::LoadLeases() {
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kClient, [&](absl::string_view key, absl::string_view payload) {
         return leases.LoadClientRow(ParseClientKey(key), payload);
+      }));
+  TOTORA_RETURN_IF_ERROR(LoadRows(
+      *checkpoints, RowKind::kLock, [&](absl::string_view key, absl::string_view payload) {
+        const absl::StatusOr<LeaseKey> lock = ParseLockRowKey(key);
+        if (!lock.ok()) return lock.status();
+        if (!is_known(*lock)) return Orphan("queue locks");
+        return locks.LoadRow(*lock, payload);
       }));
   return LoadRows(*checkpoints, RowKind::kOffset,
                   [&](absl::string_view key, absl::string_view payload) {
