@@ -23,6 +23,9 @@ constexpr uint8_t kHasOverridesFlag = 2;
 constexpr uint8_t kFifoFlag = 1;
 constexpr uint8_t kEnabledFlag = 2;
 
+// Of the deletion of a consumer group.
+constexpr uint8_t kWithTopicsFlag = 1;
+
 // The fewest bytes that one of each can take.
 constexpr size_t kSendItemBytesMin = 1 + 4 + 4 + 4;
 constexpr size_t kSendResultItemBytes = 1 + 4 + 8 + 8;
@@ -587,6 +590,96 @@ absl::StatusOr<NameCommand> NameCommand::Decode(absl::string_view payload) {
   NameCommand command;
   command.name = reader.NameString();
   return Finish(reader, std::move(command), "name");
+}
+
+std::string DeleteConsumerGroupCommand::Encode() const {
+  std::string to;
+  AppendName(&to, name);
+  if (with_topics) AppendU8(&to, kWithTopicsFlag);
+  return to;
+}
+
+absl::StatusOr<DeleteConsumerGroupCommand> DeleteConsumerGroupCommand::Decode(
+    absl::string_view payload) {
+  PayloadReader reader(payload);
+  DeleteConsumerGroupCommand command;
+  command.name = reader.NameString();
+  if (!reader.rest().empty()) {
+    command.with_topics = true;
+    reader.Require(reader.U8() == kWithTopicsFlag);
+  }
+  return Finish(reader, std::move(command), "deletion of a consumer group");
+}
+
+std::string CopyOffsetsCommand::Encode() const {
+  std::string to;
+  AppendName(&to, from_group);
+  AppendName(&to, to_group);
+  AppendName(&to, topic);
+  return to;
+}
+
+absl::StatusOr<CopyOffsetsCommand> CopyOffsetsCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  CopyOffsetsCommand command;
+  command.from_group = reader.NameString();
+  command.to_group = reader.NameString();
+  command.topic = reader.NameString();
+  return Finish(reader, std::move(command), "copy of consumer offsets");
+}
+
+std::string LockQueuesCommand::Encode() const {
+  std::string to;
+  AppendName(&to, consumer_group);
+  AppendName(&to, client_id);
+  AppendU32(&to, static_cast<uint32_t>(queues.size()));
+  for (const QueueName& queue : queues) {
+    AppendName(&to, queue.topic);
+    AppendU32(&to, queue.queue_id);
+  }
+  return to;
+}
+
+absl::StatusOr<LockQueuesCommand> LockQueuesCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  LockQueuesCommand command;
+  command.consumer_group = reader.NameString();
+  command.client_id = reader.NameString();
+  const size_t count = reader.Count(2 + 4);
+  reader.Require(count <= kQueuesMax);
+  if (!reader.ok()) return Damaged("locks of queues");
+  command.queues.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    QueueName& queue = command.queues.emplace_back();
+    queue.topic = reader.NameString();
+    queue.queue_id = reader.U32();
+  }
+  return Finish(reader, std::move(command), "locks of queues");
+}
+
+std::string LockQueuesResult::Encode() const {
+  std::string to;
+  AppendStatus(&to, status);
+  if (!status.ok()) return to;
+  AppendU32(&to, static_cast<uint32_t>(granted.size()));
+  for (uint32_t at : granted) AppendU32(&to, at);
+  return to;
+}
+
+absl::StatusOr<LockQueuesResult> LockQueuesResult::Decode(absl::string_view bytes) {
+  PayloadReader reader(bytes);
+  LockQueuesResult result;
+  result.status = ReadStatus(&reader);
+  if (reader.ok() && result.status.ok()) {
+    const size_t count = reader.Count(4);
+    result.granted.reserve(count);
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t at = reader.U32();
+      reader.Require(i == 0 || at > result.granted.back());
+      result.granted.push_back(at);
+    }
+  }
+  return Finish(reader, std::move(result), "result of locks");
 }
 
 std::string UpdateOffsetsCommand::Encode() const {

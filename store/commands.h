@@ -45,6 +45,9 @@ enum class CommandKind : uint16_t {
   kSendBack = 15,
   kForwardToDeadLetter = 16,
   kCancelTimer = 17,
+  kLockQueues = 18,
+  kUnlockQueues = 19,
+  kCopyOffsets = 20,
 };
 
 // First bytes of every result: did it work, and if not, in which words.
@@ -273,10 +276,17 @@ struct ConsumerGroupConfig {
   static absl::StatusOr<ConsumerGroupConfig> Decode(absl::string_view payload);
   friend bool operator==(const ConsumerGroupConfig&, const ConsumerGroupConfig&) = default;
 };
-struct NameCommand {             // kDeleteTopic, kDeleteConsumerGroup.
+struct NameCommand {             // kDeleteTopic.
   std::string name;
   std::string Encode() const;
   static absl::StatusOr<NameCommand> Decode(absl::string_view payload);
+};
+// Offsets, leases and locks of a consumer group go with it.
+struct DeleteConsumerGroupCommand {
+  std::string name;
+  bool with_topics = false;      // Its retry and its dead letter topic too.
+  std::string Encode() const;
+  static absl::StatusOr<DeleteConsumerGroupCommand> Decode(absl::string_view payload);
 };
 struct UpdateOffsetsCommand {
   struct Item {
@@ -290,6 +300,38 @@ struct UpdateOffsetsCommand {
   std::string Encode() const;
   static absl::StatusOr<UpdateOffsetsCommand> Decode(absl::string_view payload);
 };
+// What one consumer group committed becomes, as by a reset, what another did.
+// PlainResult: NotFound: a group or the topic.
+struct CopyOffsetsCommand {
+  std::string from_group;
+  std::string to_group;
+  std::string topic;             // Empty: all topics.
+  std::string Encode() const;
+  static absl::StatusOr<CopyOffsetsCommand> Decode(absl::string_view payload);
+};
+
+// --- Locks of orderly consumers ------------------------------------------------
+
+struct QueueName {
+  std::string topic;
+  uint32_t queue_id = 0;
+};
+struct LockQueuesCommand {       // kLockQueues, kUnlockQueues.
+  std::string consumer_group;
+  std::string client_id;
+  std::vector<QueueName> queues;  // At most kQueuesMax.
+
+  static constexpr size_t kQueuesMax = 10'000;
+  std::string Encode() const;
+  static absl::StatusOr<LockQueuesCommand> Decode(absl::string_view payload);
+};
+struct LockQueuesResult {        // Of kLockQueues.
+  ResultStatus status;           // NotFound: no such consumer group.
+  std::vector<uint32_t> granted;  // Places in LockQueuesCommand::queues, ascending.
+  std::string Encode() const;
+  static absl::StatusOr<LockQueuesResult> Decode(absl::string_view bytes);
+};
+
 // The result of every command that has no result type of its own.
 struct PlainResult {
   ResultStatus status;

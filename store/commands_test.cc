@@ -94,6 +94,10 @@ std::vector<Example> Examples() {
           Make("topic", topic),
           Make("group", group),
           Make("name", NameCommand{"orders"}),
+          Make("deleted group", DeleteConsumerGroupCommand{"g", false}),
+          Make("copy", CopyOffsetsCommand{"g", "h", "orders"}),
+          Make("lock", LockQueuesCommand{"g", "c", {{"orders", 1}, {"orders", 2}}}),
+          Make("lock result", LockQueuesResult{{}, {0, 2, 9}}),
           Make("offsets", offsets),
           Make("plain", plain)};
 }
@@ -173,6 +177,15 @@ TEST(Commands, GoldenBytes) {
   EXPECT_EQ(hex("topic"), "0006" "6f7264657273" "02" "00000004" "00000008" "00000006");
   EXPECT_EQ(hex("group"), "0001" "67" "00000011" "01");
   EXPECT_EQ(hex("plain"), "08" "0004" "66756c6c");
+}
+
+// The flag is there or not: the only format of which a cut is whole too.
+TEST(Commands, TheDeletionOfAConsumerGroupMayTakeItsTopicsAlong) {
+  const DeleteConsumerGroupCommand command{"g", true};
+  EXPECT_EQ(absl::BytesToHexString(command.Encode()), "0001" "67" "01");
+  EXPECT_TRUE(DeleteConsumerGroupCommand::Decode(command.Encode())->with_topics);
+  EXPECT_FALSE(DeleteConsumerGroupCommand::Decode(NameCommand{"g"}.Encode())->with_topics);
+  EXPECT_FALSE(DeleteConsumerGroupCommand::Decode(std::string("\0\1g\0", 4)).ok());
 }
 
 TEST(Commands, ADecodedSendPointsIntoItsPayload) {

@@ -279,6 +279,14 @@ class Model {
       row->is_renewed = false;
     });
   }
+  void ReleaseLocks(const std::string& client, const std::string& group) {
+    if (!group.empty() && !groups.contains(group)) return;
+    for (auto it = locks.begin(); it != locks.end();) {
+      const bool is_gone = it->second.first == client &&
+                           (group.empty() || std::get<0>(it->first) == group);
+      it = is_gone ? locks.erase(it) : std::next(it);
+    }
+  }
   void ReplicaStarted(ReplicaId replica, Incarnation incarnation) {
     ForEach([&](const Key&, Row* row) {
       if (row->replica == replica && row->incarnation < incarnation && !row->is_written) {
@@ -290,6 +298,9 @@ class Model {
   void Drop(Matches matches) {
     for (auto it = consumptions.begin(); it != consumptions.end();) {
       it = matches(it->first) ? consumptions.erase(it) : std::next(it);
+    }
+    for (auto it = locks.begin(); it != locks.end();) {
+      it = matches(it->first) ? locks.erase(it) : std::next(it);
     }
   }
   // After every command: a client is known while it holds a renewed lease.
@@ -315,6 +326,7 @@ class Model {
   std::map<std::string, uint32_t> attempts_max;                      // Of groups.
   std::map<Key, Consumption> consumptions;
   std::map<std::string, int64_t> alive;
+  std::map<Key, std::pair<std::string, int64_t>> locks;              // Client, until.
   std::map<std::string, Place> ids;
 };
 
@@ -414,7 +426,7 @@ class RandomClients {
       machine.Alive(client);
       return model.Alive(client);
     }
-    if (what < 93) return Cancel();
+    if (what < 93) return Below(2) == 0 ? Cancel() : Lock();
     if (what < 94) return Release();
     if (what < 96) return Restart();
     Administer();
@@ -429,6 +441,7 @@ class RandomClients {
       out.tag = static_cast<uint32_t>(Below(4));
       if (Below(2) == 0) out.id = absl::StrCat("id", Below(60));
       out.is_deliberate = Below(8) == 0;
+      if (Below(3) == 0) out.properties = absl::StrCat("KEYS\1k", Below(50), " all\2");
       if (Below(6) == 0) {
         out.id = "";
         out.delay_ms = 1 + static_cast<int64_t>(Below(30'000));
@@ -506,6 +519,38 @@ class RandomClients {
               expected);
   }
 
+  void Lock() {
+    LockQueuesCommand command{Group(), Client(), {}};
+    for (uint64_t i = Below(4); i > 0; --i) {
+      command.queues.push_back({Topic(), static_cast<uint32_t>(Below(2))});
+    }
+    const bool is_unlock = Below(3) == 0;
+    if (is_unlock) {
+      machine.Run(CommandKind::kUnlockQueues, command);
+    }
+    std::vector<uint32_t> expected;
+    for (uint32_t i = 0; i < command.queues.size(); ++i) {
+      const Model::Key key(command.consumer_group, command.queues[i].topic,
+                           command.queues[i].queue_id);
+      if (!model.groups.contains(command.consumer_group) ||
+          !model.topics.contains(command.queues[i].topic)) {
+        continue;
+      }
+      auto held = model.locks.find(key);
+      const bool is_free = held == model.locks.end() || held->second.second <= model.now;
+      const bool is_own = held != model.locks.end() && held->second.first == command.client_id;
+      if (is_unlock) {
+        if (is_own) model.locks.erase(held);
+      } else if (is_free || is_own) {
+        model.locks[key] = {command.client_id, model.now + kLockMs};
+        expected.push_back(i);
+      }
+    }
+    if (is_unlock) return;
+    const auto result = machine.Ask<LockQueuesResult>(CommandKind::kLockQueues, command);
+    ASSERT_EQ(result.granted, expected);
+  }
+
   void Forward() {
     const Handle handle = AnyHandle();
     ASSERT_EQ(machine.Run(CommandKind::kForwardToDeadLetter,
@@ -553,6 +598,7 @@ class RandomClients {
   void Release() {
     const ReleaseClientCommand command{Client(), Below(2) == 0 ? "" : Group()};
     model.Release(command.client_id, command.consumer_group);
+    model.ReleaseLocks(command.client_id, command.consumer_group);
     machine.Run(CommandKind::kReleaseClient, command);
   }
 

@@ -31,6 +31,8 @@ enum class RowKind : char {
   kDedup = 'D',          // number of the chunk → message ids.
   kEntryPlace = 'E',     // MiB of the log → the first entry that begins in it.
   kConsumerGroup = 'G',  // consumer group → its configuration.
+  kLock = 'H',           // consumer group, topic → which clients hold which queues.
+  kKeys = 'K',           // bucket, applied index → packed hashes of message keys.
   kLease = 'L',          // consumer group, topic, queue → progress and leases.
   kMeta = 'M',           // → schema version, applied index, counters.
   kOffset = 'O',         // consumer group, topic → committed offsets.
@@ -87,6 +89,7 @@ inline constexpr uint64_t kInFlightMax = 10'000;
 inline constexpr uint64_t kInFlightTotalMax = 4'000'000;  // Of all together.
 inline constexpr size_t kLeaseQueuesMax = 4'000'000;      // LeaseKeys with a state.
 inline constexpr size_t kOffsetsMax = 4'000'000;
+inline constexpr size_t kLocksMax = 200'000;
 // Index entries that one receive looks at before it answers has_more.
 inline constexpr uint64_t kScanMax = 4096;
 // Results kept for one replica, twice what it may have outstanding. Beyond it
@@ -104,6 +107,10 @@ inline constexpr int64_t kClientAliveMs = 60'000;
 inline constexpr int64_t kAutoRenewMsMax = int64_t{3} * 3600 * 1000;
 // What a client that says goodbye holds, ends after this.
 inline constexpr int64_t kReleaseDelayMs = 1'000;
+
+// --- Locks of orderly consumers. RocketMQ's rebalanceLockMaxLiveTime; clients ask
+// again every 20 s.
+inline constexpr int64_t kLockMs = 60'000;
 
 }  // namespace totora::store
 

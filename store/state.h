@@ -6,6 +6,7 @@
 //   state_send.cc      send, stamp
 //   state_receive.cc   receive
 //   state_leases.cc    ack, change of invisible time, delivery reports, expiry
+//   state_locks.cc     locks of orderly consumers
 //   state_retry.cc     send back, dead letters
 //   state_timers.cc    messages that wait for their delivery time
 //   state_tables.cc    topics, consumer groups, offsets
@@ -35,7 +36,9 @@
 #include "store/consumer_group_table.h"
 #include "store/dedup_window.h"
 #include "store/entry_places.h"
+#include "store/key_index.h"
 #include "store/lease_table.h"
+#include "store/lock_table.h"
 #include "store/offset_table.h"
 #include "store/queue_index.h"
 #include "store/schema.h"
@@ -73,7 +76,12 @@ struct State {
   std::string PutConsumerGroup(absl::string_view payload);
   std::string DeleteConsumerGroup(absl::string_view payload);
   std::string UpdateOffsets(absl::string_view payload);
+  std::string CopyOffsets(absl::string_view payload);
+  std::string LockQueues(absl::string_view payload);
+  std::string UnlockQueues(absl::string_view payload);
 
+  // Takes a topic away with all that is known of it. False if there is none.
+  bool RemoveTopic(const std::string& name);
   // Puts an entry at the end of a queue.
   void AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
                    OverrideBytes override_record = nullptr);
@@ -94,6 +102,8 @@ struct State {
   // Notes that an ack let a queue deliver again that could not: the last lease
   // of a FIFO queue, or one of as many as a group may hold.
   void NoteIfUnblocked(const ConsumerGroup& group, const LeaseKey& key);
+  // Whether the group committed offsets of the topic or received from it.
+  bool IsConsumedBy(const Topic& topic, const ConsumerGroup& group) const;
   // Whether a receive of this queue might find something.
   bool MayDeliver(const ConsumerGroup& group, const Topic& topic, uint32_t queue_id) const;
   // A command whose payload cannot be read: the same answer on every replica.
@@ -140,8 +150,10 @@ struct State {
   QueueIndex index;
   LeaseTable leases;
   OffsetTable offsets;
+  LockTable locks;
   TimerTable timers;
   EntryPlaces places;
+  KeyIndex keys;
   DedupWindow dedup;
   CommandWindow commands;
 

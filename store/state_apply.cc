@@ -28,6 +28,7 @@ State::State(const StoreOptions& store_options, CheckpointStore* checkpoint_stor
       background(background_executor),
       index(checkpoint_store, &topics),
       timers(checkpoint_store),
+      keys(checkpoint_store),
       dedup(absl::ToInt64Milliseconds(store_options.dedup_window), store_options.dedup_ids_max),
       writer(checkpoint_store, background_executor) {}
 
@@ -102,6 +103,12 @@ std::string State::Execute(const raft::Command& command, BytePosition position) 
       return ForwardToDeadLetter(payload);
     case CommandKind::kCancelTimer:
       return CancelTimer(payload);
+    case CommandKind::kLockQueues:
+      return LockQueues(payload);
+    case CommandKind::kUnlockQueues:
+      return UnlockQueues(payload);
+    case CommandKind::kCopyOffsets:
+      return CopyOffsets(payload);
     case CommandKind::kPutTopic:
       return PutTopic(payload);
     case CommandKind::kDeleteTopic:

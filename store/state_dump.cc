@@ -79,6 +79,11 @@ std::string State::Dump() const {
   if (due.has_value()) absl::StrAppend(&to, "next_due=", *due, "\n");
   const std::optional<int64_t> expiry = leases.NextExpiryMs();
   if (expiry.has_value()) absl::StrAppend(&to, "next_expiry=", *expiry, "\n");
+  for (const auto& [key, lock] : locks.locks()) {
+    absl::StrAppend(&to, "lock group=", key.group.value(), " topic=", key.topic.value(),
+                    " queue=", key.queue_id, " until=", lock.until_ms, " by ",
+                    absl::CEscape(lock.client_id), "\n");
+  }
   for (const auto& [subscription, known] : offsets.subscriptions()) {
     for (const auto& [queue_id, offset] : known) {
       absl::StrAppend(&to, "offset group=", subscription.first.value(),
@@ -90,6 +95,11 @@ std::string State::Dump() const {
   places.ForEachSample([&](uint64_t position, uint64_t index) {
     absl::StrAppend(&to, "place ", position, " ", index, "\n");
   });
+  const absl::Status keyed = keys.ForEach([&](uint32_t bucket, uint32_t hash, const KeyHit& hit) {
+    absl::StrAppend(&to, "key ", bucket, " ", hash, " ", hit.position.value(), " ", hit.size, " ",
+                    hit.store_time_ms, "\n");
+  });
+  if (!keyed.ok()) absl::StrAppend(&to, keyed.ToString(), "\n");
   absl::StrAppend(&to, "timers=", timers.count(), "\n");
   const absl::Status read = timers.ForEach([&](const TimerKey& key, const Timer& timer) {
     absl::StrAppend(&to, "timer ", key.due_ms, " ", key.position, " topic=",

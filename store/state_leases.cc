@@ -22,6 +22,13 @@ void State::NoteIfUnblocked(const ConsumerGroup& group, const LeaseKey& key) {
   if (is_unblocked) released.push_back(key);
 }
 
+bool State::IsConsumedBy(const Topic& topic, const ConsumerGroup& group) const {
+  if (offsets.subscriptions().contains({group.id, topic.id})) return true;
+  auto held = leases.queues().lower_bound({group.id, topic.id, 0});
+  return held != leases.queues().end() && held->first.group == group.id &&
+         held->first.topic == topic.id;
+}
+
 bool State::MayDeliver(const ConsumerGroup& group, const Topic& topic, uint32_t queue_id) const {
   const LeaseQueue* const held = leases.Find({group.id, topic.id, queue_id});
   const Queue& queue = topic.queues[queue_id];
@@ -131,6 +138,7 @@ std::string State::ReleaseClient(absl::string_view payload) {
     only = group->id;
   }
   leases.ReleaseClient(command->client_id, only, log_time_ms);
+  locks.ReleaseClient(command->client_id, only);
   return StatusResult(absl::OkStatus());
 }
 

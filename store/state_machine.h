@@ -28,6 +28,7 @@
 #include "store/checkpoint_store.h"
 #include "store/commands.h"
 #include "store/entry_places.h"
+#include "store/key_index.h"
 
 namespace totora::store {
 
@@ -76,6 +77,12 @@ struct QueueBounds {
   QueueOffset end;   // One behind the last message.
 };
 
+// Which offset stands for a time (RocketMQ's BoundaryType).
+enum class TimeBoundary {
+  kLower,   // The first message stored at or after it; the end if there is none.
+  kUpper,   // The last message stored at or before it; the begin if there is none.
+};
+
 struct ConsumerProgress {
   uint32_t queue_id = 0;
   QueueOffset next;      // First never delivered to the group.
@@ -83,6 +90,18 @@ struct ConsumerProgress {
   uint64_t ready_again = 0; // Waiting for another attempt.
   QueueOffset committed;    // Lowest that is not acked: what it would have committed.
   QueueBounds bounds;
+};
+
+struct CommittedOffset {
+  uint32_t queue_id = 0;
+  QueueOffset offset;
+};
+
+struct QueueLock {
+  std::string topic;
+  uint32_t queue_id = 0;
+  std::string client_id;
+  int64_t until_ms = 0;
 };
 
 struct State;
@@ -151,6 +170,22 @@ class StateMachine : public raft::StateMachine {
   // Costs no more than a look at each queue; tags are not looked at.
   bool MayDeliver(absl::string_view consumer_group, absl::string_view topic,
                   int32_t queue_id) const;
+  // Messages with a key (a word of KEYS, or UNIQ_KEY) in a range of store times,
+  // newest first. Whoever reads one compares the key: a hit may have another.
+  // Errors: NotFound: no such topic; the checkpoint store's own.
+  absl::StatusOr<std::vector<KeyHit>> FindByKey(absl::string_view topic, absl::string_view key,
+                                                int64_t from_ms, int64_t to_ms,
+                                                size_t limit) const;
+  // Errors: as Entries.
+  absl::StatusOr<QueueOffset> OffsetAtTime(absl::string_view topic, uint32_t queue_id,
+                                           int64_t time_ms, TimeBoundary boundary) const;
+  // Of the first message there is; empty if there is none. Errors: as Entries.
+  absl::StatusOr<std::optional<int64_t>> EarliestStoreTimeMs(absl::string_view topic,
+                                                             uint32_t queue_id) const;
+  // The offset of a message whose position and store time are known (FindMessage,
+  // FindByKey). Errors: as Entries; NotFound also if it is not in this queue.
+  absl::StatusOr<QueueOffset> OffsetOf(absl::string_view topic, uint32_t queue_id,
+                                       BytePosition position, int64_t store_time_ms) const;
   // Where to look for a message that begins at a position (store/find_message.h);
   // empty if that lies in no entry that was applied.
   std::optional<EntryRange> EntriesAround(BytePosition at) const;
@@ -158,6 +193,16 @@ class StateMachine : public raft::StateMachine {
                                          absl::string_view topic) const;
   std::optional<QueueOffset> ConsumerOffset(absl::string_view consumer_group,
                                             absl::string_view topic, uint32_t queue_id) const;
+  // What a consumer group committed, of each queue that it did; and of which topics.
+  std::vector<CommittedOffset> ConsumerOffsets(absl::string_view consumer_group,
+                                               absl::string_view topic) const;
+  // Topics that a consumer group committed offsets of or received from, by name.
+  std::vector<std::string> TopicsOf(absl::string_view consumer_group) const;
+  // Consumer groups of which the same is true, by name.
+  std::vector<std::string> ConsumerGroupsOf(absl::string_view topic) const;
+  // Locks of a consumer group that are held at the log time of the last entry.
+  std::vector<QueueLock> LockHolders(absl::string_view consumer_group) const;
+  bool HasLiveLock(absl::string_view consumer_group) const;
   // Log time at which the next lease ends or the next timer is due; empty if
   // there is neither. The leader proposes kExpire when it has passed, and again
   // until it lies ahead.

@@ -52,9 +52,11 @@ FrozenCheckpoint State::Freeze() {
   frozen.queues = index.Freeze();
   leases.Freeze(&frozen.rows);
   offsets.Freeze(&frozen.rows);
+  locks.Freeze(&frozen.rows);
   timers.Freeze(&frozen.rows);
   places.Freeze(&frozen.rows);
   frozen.dedup = dedup.Freeze(&frozen.rows);
+  frozen.keys = keys.Freeze(applied);
   commands.Freeze(&frozen.rows);
   unfrozen_bytes = 0;
   return frozen;
@@ -90,6 +92,7 @@ void State::Poll() {
     case CheckpointWriter::Phase::kWritten:
       index.Thaw(writer.frozen().queues);
       timers.Thaw();
+      keys.Thaw();
       writer.Finish();
       if (!waiting.empty()) {
         std::vector<CheckpointDone> all;
@@ -227,6 +230,13 @@ absl::Status State::LoadLeases() {
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kClient, [&](absl::string_view key, absl::string_view payload) {
         return leases.LoadClientRow(ParseClientKey(key), payload);
+      }));
+  TOTORA_RETURN_IF_ERROR(LoadRows(
+      *checkpoints, RowKind::kLock, [&](absl::string_view key, absl::string_view payload) {
+        const absl::StatusOr<LeaseKey> lock = ParseLockRowKey(key);
+        if (!lock.ok()) return lock.status();
+        if (!is_known(*lock)) return Orphan("queue locks");
+        return locks.LoadRow(*lock, payload);
       }));
   return LoadRows(*checkpoints, RowKind::kOffset,
                   [&](absl::string_view key, absl::string_view payload) {

@@ -9,10 +9,10 @@ namespace totora::store {
 namespace {
 
 // Checked by every replica before anything of the command is done: a queue must
-// never hold what its readers cannot parse.
+// never hold what its readers cannot parse. Notes where the properties are.
 absl::Status CheckItems(const Topic& topic, int64_t now_ms,
-                        const std::vector<SendItemView>& items) {
-  for (const SendItemView& item : items) {
+                        std::vector<SendItemView>* items) {
+  for (SendItemView& item : *items) {
     if (item.queue_id >= topic.queues.size()) {
       return absl::InvalidArgumentError("no such queue");
     }
@@ -20,6 +20,7 @@ absl::Status CheckItems(const Topic& topic, int64_t now_ms,
     if (!message.ok() || message->size() != item.message.size()) {
       return absl::InvalidArgumentError("damaged message");
     }
+    item.properties = message->properties();
     if (item.delay_ms > kDelayMsMax || item.deliver_at_ms - now_ms > kDelayMsMax) {
       return absl::InvalidArgumentError("no delivery time is so far away");
     }
@@ -74,7 +75,7 @@ std::string State::Send(absl::string_view payload, BytePosition position) {
       topic->config.write_queues == 0) {
     return StatusResult(absl::FailedPreconditionError("the topic is not writable"));
   }
-  const absl::Status checked = CheckItems(*topic, log_time_ms, send_items);
+  const absl::Status checked = CheckItems(*topic, log_time_ms, &send_items);
   if (!checked.ok()) return StatusResult(checked);
   const auto delayed = static_cast<uint64_t>(
       std::count_if(send_items.begin(), send_items.end(), [&](const SendItemView& item) {
@@ -103,6 +104,8 @@ std::string State::Send(absl::string_view payload, BytePosition position) {
     entry.tag_hash = item.tag_hash;
     answer.queue_id = item.queue_id;
     answer.position = BytePosition(entry.position);
+    // Also of one that waits: whoever looks for it may know that it does.
+    keys.Add(topic->id, item.properties, {answer.position, entry.size, log_time_ms});
     const int64_t due_ms = DueOf(item, log_time_ms);
     if (due_ms > log_time_ms) {
       answer.due_ms = due_ms;
