@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "broker/log_scan.h"
 #include "broker/resource_usage.h"
+#include "message/topic.h"
 #include "net/grpc_typed.h"
 #include "proto/admin.pb.h"
 
@@ -62,7 +62,8 @@ void FillTopic(const store::TopicConfig& config, model::Topic* topic) {
 }
 
 bool IsSystemTopic(absl::string_view name) {
-  return absl::StartsWith(name, "%RETRY%") || absl::StartsWith(name, "%DLQ%");
+  return message::IsRetryTopic(name) || message::IsDeadLetterTopic(name) ||
+         message::IsSystemTopic(name);
 }
 
 void FillConsumerGroup(const store::ConsumerGroupConfig& config, admin::ConsumerGroup* out) {

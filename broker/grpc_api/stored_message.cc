@@ -1,8 +1,10 @@
 #include "broker/grpc_api/stored_message.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "broker/grpc_api/body_encoding.h"
@@ -32,6 +34,10 @@ absl::StatusOr<std::string> PackProperties(const v2::Message& message) {
   TOTORA_RETURN_IF_ERROR(append(message::kShardingKeyProperty, system.message_group()));
   TOTORA_RETURN_IF_ERROR(append(message::kTraceContextProperty, system.trace_context()));
   TOTORA_RETURN_IF_ERROR(append(message::kBornHostProperty, system.born_host()));
+  if (system.has_delivery_timestamp()) {
+    TOTORA_RETURN_IF_ERROR(append(message::kTimerDeliverMillisProperty,
+                                  absl::StrCat(MillisOf(system.delivery_timestamp()))));
+  }
   for (const auto& [name, value] : message.user_properties()) {
     TOTORA_RETURN_IF_ERROR(message::AppendProperty(&packed, name, value));
   }
@@ -112,6 +118,10 @@ absl::StatusOr<service::OutgoingMessage> ToStored(const v2::Message& message,
   outgoing.id_hash =
       service::MessageIdHash(topic, system.message_id(), message::BodyCrc(message.body()));
   outgoing.tag_hash = message::TagHash(system.tag());
+  if (system.has_delivery_timestamp()) {
+    outgoing.delivery.deliver_at_ms =
+        std::max<int64_t>(0, MillisOf(system.delivery_timestamp()));
+  }
   return outgoing;
 }
 

@@ -116,7 +116,7 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
 
   void TopicFound(store::TopicConfig config) {
     const auto queues = static_cast<int64_t>(std::max(config.read_queues, config.write_queues));
-    if (header_.queue_id >= queues) {
+    if (header_.queue_id >= queues && !is_dead_letter_) {
       return Fail(
           service::Refuse(service::Refusal::kNoSuchQueue,
                           absl::StrCat("topic ", topic_, " has no queue ", header_.queue_id)));

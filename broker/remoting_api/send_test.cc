@@ -265,6 +265,7 @@ TEST_F(SendTest, ARetryBeyondTheLastIsADeadLetterAtOnce) {
                                                    "DELAY\x01"
                                                    "5\x02");
   header.reconsume_times = 17;
+  header.queue_id = 3;  // Of the retry topic; dead letters have one queue.
   EXPECT_EQ(Send(peer(), header).code, 0);
   header.reconsume_times = 3;
   header.max_reconsume_times = 2;
@@ -273,6 +274,17 @@ TEST_F(SendTest, ARetryBeyondTheLastIsADeadLetterAtOnce) {
   const std::vector<std::string> stored = StoredIn("%DLQ%g", 0);
   ASSERT_EQ(stored.size(), 2u);
   EXPECT_EQ(View(stored[0]).topic(), "%DLQ%g");
+}
+
+TEST_F(SendTest, AnOrderlyConsumerGivesUpOnlyAfterTheLastAttempt) {
+  Heartbeat(peer(), "c1");
+  EXPECT_EQ(Ask(peer(), RequestCode::kLockBatchMq, remoting::FieldBuffer(),
+                R"({"clientId":"c1","consumerGroup":"g",)"
+                R"("mqSet":[{"brokerName":"broker-a","queueId":0,"topic":"t"}]})")
+                .code,
+            0);
+  EXPECT_EQ(Send(peer(), SendHeader("%RETRY%g")).code, 0);
+  EXPECT_EQ(StoredIn("%DLQ%g", 0).size(), 1u);
 }
 
 // The same message fails again and again, under one id.
