@@ -7,8 +7,6 @@
 namespace totora::remoting {
 namespace {
 
-constexpr size_t kFixedBytes = 2 + 1 + 2 + 4 + 4 + 4 + 4;
-
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("compact header: ", what));
 }
@@ -45,10 +43,6 @@ absl::Status DecodeCompactHeader(absl::string_view header, Command* command) {
   }
   if (!fields.ok()) return Malformed("field beyond the end of the block");
   return absl::OkStatus();
-}
-
-size_t CompactHeaderSize(const Head& head, const FieldBuffer& fields) {
-  return kFixedBytes + head.remark.size() + fields.bytes().size();
 }
 
 void AppendCompactHeader(const Head& head, const FieldBuffer& fields, std::string* to) {

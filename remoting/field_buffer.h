@@ -43,7 +43,10 @@ class FieldBuffer {
     for (const FieldList::Field& field : fields) Add(field.name, field.value);
   }
 
-  void Reserve(size_t bytes) { bytes_.reserve(bytes); }
+  // Room for so many bytes in all. Each field takes 6 more than its texts.
+  void Reserve(size_t bytes) {
+    if (bytes > bytes_.capacity()) bytes_.reserve(bytes);
+  }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   // name length (2), name, value length (4), value; and so on.

@@ -127,6 +127,7 @@ absl::StatusOr<Header> ReadFields(const FieldList& fields) {
 
 template <typename Header>
 void WriteFields(const Header& header, FieldBuffer* to) {
+  to->Reserve(256);  // Most headers fit.
   FieldWriter writer(to);
   Header::Visit(header, writer);
 }

@@ -10,6 +10,12 @@
 #include "remoting/header_codec.h"
 
 namespace totora::remoting {
+namespace {
+
+// The most that a header has besides its remark and its fields.
+constexpr size_t HeaderOverheadBytes(bool compact) { return compact ? 21 : 176; }
+
+}  // namespace
 
 absl::StatusOr<size_t> FrameSize(absl::string_view bytes) {
   if (bytes.size() < 4) return size_t{0};
@@ -71,22 +77,35 @@ absl::Status AppendFrameHead(const Head& head, const FieldBuffer& fields, size_t
   };
   const bool compact =
       head.serializer == Serializer::kCompact && fits(head.code) && fits(head.version);
-  const size_t header = compact ? CompactHeaderSize(head, fields) : JsonHeaderSize(head, fields);
-  const size_t length = 4 + header + body_size;
-  if (header > kHeaderBytesMax || body_size > kFrameBytesMax || 4 + length > kFrameBytesMax) {
+  const auto too_large = [&](size_t header) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("frame of ", 4 + length, " bytes with a header of ", header, "; at most ",
-                     kFrameBytesMax, " and ", kHeaderBytesMax));
-  }
-  to->reserve(to->size() + kFramePrefixBytes + header + extra);
-  AppendU32(to, static_cast<uint32_t>(length));
-  const Serializer used = compact ? Serializer::kCompact : Serializer::kJson;
-  AppendU32(to, static_cast<uint32_t>(used) << 24 | static_cast<uint32_t>(header));
+        absl::StrCat("a header of ", header, " bytes and a body of ", body_size, "; at most ",
+                     kHeaderBytesMax, " and in all ", kFrameBytesMax));
+  };
+  const auto fits_frame = [body_size](size_t header) {
+    return header <= kHeaderBytesMax && body_size <= kFrameBytesMax - kFramePrefixBytes &&
+           header <= kFrameBytesMax - kFramePrefixBytes - body_size;
+  };
+  // Exact for the compact header. JSON adds to a field what the compact one
+  // does, six bytes; escapes, which are rare, may make the text longer.
+  const size_t expected = HeaderOverheadBytes(compact) + head.remark.size() + fields.bytes().size();
+  if (!fits_frame(expected - HeaderOverheadBytes(compact))) return too_large(expected);
+  const size_t begin = to->size();
+  to->reserve(begin + kFramePrefixBytes + expected + extra);
+  to->append(kFramePrefixBytes, '\0');
   if (compact) {
     AppendCompactHeader(head, fields, to);
   } else {
     AppendJsonHeader(head, fields, to);
   }
+  const size_t header = to->size() - begin - kFramePrefixBytes;
+  if (!fits_frame(header)) {
+    to->resize(begin);
+    return too_large(header);
+  }
+  const Serializer used = compact ? Serializer::kCompact : Serializer::kJson;
+  PutAt(to->data() + begin, static_cast<uint32_t>(4 + header + body_size));
+  PutAt(to->data() + begin + 4, static_cast<uint32_t>(used) << 24 | static_cast<uint32_t>(header));
   return absl::OkStatus();
 }
 

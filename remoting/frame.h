@@ -63,9 +63,9 @@ struct Head {
 };
 
 // Appends everything of a frame but its body, which must follow and be of
-// `body_size` bytes, with one allocation at most; `extra` bytes more are
-// reserved for the caller. A code or version that the compact header has no
-// room for makes the header JSON, which every client reads.
+// `body_size` bytes. Makes room once, for `extra` bytes of the caller's too; only
+// many escapes in a JSON header make it do so again. A code or version that the
+// compact header has no room for makes the header JSON, which every client reads.
 //
 // Errors: ResourceExhausted if the frame or its header would be above the
 //   limits; nothing is appended then.

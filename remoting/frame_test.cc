@@ -151,11 +151,20 @@ TEST(Frame, ACodeTooLargeForTheCompactHeaderGoesOutAsJson) {
 
 TEST(Frame, TheHeadTakesOneAllocation) {
   FieldBuffer fields;
-  fields.Add("properties", std::string(2000, '\x01'));
+  fields.Add("properties", std::string(2000, 'p'));
+  fields.AddNumber("queueOffset", 5);
   for (const Serializer serializer : {Serializer::kJson, Serializer::kCompact}) {
     std::string frame;
-    ASSERT_TRUE(AppendFrameHead({.serializer = serializer}, fields, 100, &frame, 100).ok());
+    const Head head{.code = -2147483647,
+                    .opaque = -2147483647,
+                    .flag = -2147483647,
+                    .serializer = serializer,
+                    .language = Language::kErlang,
+                    .version = -2147483647,
+                    .remark = "r"};
+    ASSERT_TRUE(AppendFrameHead(head, fields, 100, &frame, 100).ok());
     EXPECT_GE(frame.capacity(), frame.size() + 100);
+    EXPECT_LE(frame.capacity(), 8 + 176 + 1 + fields.bytes().size() + 100) << "made once";
     EXPECT_EQ(FrameSize(frame).value(), frame.size() + 100);
   }
 }
@@ -168,6 +177,11 @@ TEST(Frame, AnAnswerAboveSixteenMebibytesIsRefusedAndNothingIsAppended) {
   FieldBuffer fields;
   fields.Add("f", std::string(kHeaderBytesMax, 'x'));
   EXPECT_FALSE(AppendFrameHead({}, fields, 0, &frame).ok());
+  FieldBuffer escaped;  // Too long only as JSON.
+  escaped.Add("f", std::string(kHeaderBytesMax / 2, '\x01'));
+  EXPECT_FALSE(AppendFrameHead({}, escaped, 0, &frame).ok());
+  EXPECT_EQ(frame, "before");
+  EXPECT_TRUE(AppendFrameHead({.serializer = Serializer::kCompact}, escaped, 0, &frame).ok());
 }
 
 TEST(FrameSize, LyingLengthsAreFoundInTheFirstEightBytes) {

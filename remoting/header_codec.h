@@ -20,9 +20,6 @@ namespace totora::remoting {
 absl::Status DecodeJsonHeader(char* header, size_t size, Command* command);
 absl::Status DecodeCompactHeader(absl::string_view header, Command* command);
 
-// Exactly what the Append functions append.
-size_t JsonHeaderSize(const Head& head, const FieldBuffer& fields);
-size_t CompactHeaderSize(const Head& head, const FieldBuffer& fields);
 // Keys in alphabetical order and no white space, as fastjson writes them.
 void AppendJsonHeader(const Head& head, const FieldBuffer& fields, std::string* to);
 // REQUIRES: code and version fit into 16 bits.

@@ -167,22 +167,6 @@ absl::Status DecodeJsonHeader(char* header, size_t size, Command* command) {
   return HeaderParser(absl::string_view(header, size), command).Run();
 }
 
-size_t JsonHeaderSize(const Head& head, const FieldBuffer& fields) {
-  size_t size = kCode.size() + kFlag.size() + kLanguage.size() + kOpaque.size() + kVersion.size() +
-                LanguageName(head.language).size() + 1;
-  for (const int32_t number : {head.code, head.flag, head.opaque, head.version}) {
-    size += Digits(number).size;
-  }
-  if (!fields.empty()) {
-    size += kFields.size() + fields.size();  // Commas between, a brace at the end.
-    fields.ForEach([&size](absl::string_view name, absl::string_view value) {
-      size += JsonStringSize(name) + 1 + JsonStringSize(value);
-    });
-  }
-  if (!head.remark.empty()) size += kRemark.size() + JsonStringSize(head.remark);
-  return size;
-}
-
 void AppendJsonHeader(const Head& head, const FieldBuffer& fields, std::string* to) {
   Append(to, kCode);
   Append(to, Digits(head.code).view());

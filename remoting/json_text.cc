@@ -1,5 +1,6 @@
 #include "remoting/json_text.h"
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -49,27 +50,22 @@ char* AppendUtf8(uint32_t point, char* to) {
   return to;
 }
 
-// The letter behind the backslash for the control characters that have one; 0 otherwise.
-char ShortEscape(char c) {
-  switch (c) {
-    case '"':
-      return '"';
-    case '\\':
-      return '\\';
-    case '\b':
-      return 'b';
-    case '\f':
-      return 'f';
-    case '\n':
-      return 'n';
-    case '\r':
-      return 'r';
-    case '\t':
-      return 't';
-    default:
-      return 0;
-  }
-}
+// What becomes of each byte inside a string of ours: 0 as it is, 'u' a \u
+// escape, else the letter behind a backslash.
+constexpr std::array<char, 256> kEscapes = [] {
+  std::array<char, 256> escapes{};
+  for (size_t c = 0; c < 0x20; ++c) escapes[c] = 'u';
+  escapes['"'] = '"';
+  escapes['\\'] = '\\';
+  escapes['\b'] = 'b';
+  escapes['\f'] = 'f';
+  escapes['\n'] = 'n';
+  escapes['\r'] = 'r';
+  escapes['\t'] = 't';
+  return escapes;
+}();
+
+char EscapeOf(char c) { return kEscapes[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -93,17 +89,16 @@ bool JsonScanner::String(absl::string_view* raw, bool* has_escapes) {
   if (!Take('"')) return false;
   const char* const begin = at_;
   *has_escapes = false;
-  while (at_ != end_) {
-    if (*at_ == '"') {
-      *raw = absl::string_view(begin, static_cast<size_t>(at_ - begin));
-      ++at_;
+  for (const char* at = begin; at != end_; ++at) {
+    if (*at == '"') {
+      *raw = absl::string_view(begin, static_cast<size_t>(at - begin));
+      at_ = at + 1;
       return true;
     }
-    if (*at_ == '\\') {
+    if (*at == '\\') {
       *has_escapes = true;
-      if (++at_ == end_) return false;
+      if (++at == end_) return false;
     }
-    ++at_;
   }
   return false;
 }
@@ -252,35 +247,18 @@ size_t UnescapeJson(absl::string_view raw, char* to) {
   return static_cast<size_t>(out - to);
 }
 
-size_t JsonStringSize(absl::string_view text) {
-  size_t size = text.size() + 2;
-  for (const char c : text) {
-    if (ShortEscape(c) != 0) {
-      size += 1;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      size += 5;
-    }
-  }
-  return size;
-}
-
 void AppendJsonString(absl::string_view text, std::string* to) {
   static constexpr char kHex[] = "0123456789abcdef";
   to->push_back('"');
   size_t written = 0;
   for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const char letter = ShortEscape(c);
-    if (letter == 0 && static_cast<unsigned char>(c) >= 0x20) continue;
+    const char escape = EscapeOf(text[i]);
+    if (escape == 0) continue;
     to->append(text.data() + written, i - written);
     written = i + 1;
-    to->push_back('\\');
-    if (letter != 0) {
-      to->push_back(letter);
-    } else {
-      const char digits[] = {'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
-      to->append(digits, sizeof(digits));
-    }
+    const char c = text[i];
+    const char digits[] = {'\\', escape, '0', '0', kHex[c >> 4 & 15], kHex[c & 15]};
+    to->append(digits, escape == 'u' ? 6 : 2);
   }
   to->append(text.data() + written, text.size() - written);
   to->push_back('"');

@@ -59,8 +59,6 @@ class JsonScanner {
 // become U+FFFD. Returns the number of bytes, or npos for an unknown escape.
 size_t UnescapeJson(absl::string_view raw, char* to);
 
-// How many bytes `text` has as a JSON string, quotes included.
-size_t JsonStringSize(absl::string_view text);
 // Appends `text` as a JSON string. Bytes above 0x7f are passed on as they are.
 void AppendJsonString(absl::string_view text, std::string* to);
 
