@@ -391,6 +391,20 @@ TEST(Checkpoints, NoDamagedRowIsEverTakenForTheTruth) {
   }
 }
 
+TEST(Checkpoints, AnOlderSchemaIsLeftToTheLog) {
+  TestMachine machine;
+  machine.PutTopic("t");
+  machine.Checkpoint();
+  std::string head(*OpenValue(MetaKey(), machine.durable()[MetaKey()]));
+  PutAt<uint32_t>(head.data(), kSchemaVersion - 1);
+  auto durable = std::make_shared<std::map<std::string, std::string>>(machine.durable());
+  (*durable)[MetaKey()] = SealValue(MetaKey(), head);
+  const std::unique_ptr<CheckpointStore> store = MakeMemoryCheckpoints(durable);
+  ManualExecutor background;
+  EXPECT_EQ(StateMachine::Open(StoreOptions(), store.get(), &background).status().code(),
+            StatusCode::kDataLoss);
+}
+
 TEST(Checkpoints, ANewerSchemaIsRefusedByName) {
   TestMachine machine;
   machine.PutTopic("t");

@@ -12,8 +12,10 @@
 #ifndef TOTORA_STORE_KEY_INDEX_H_
 #define TOTORA_STORE_KEY_INDEX_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -47,8 +49,58 @@ struct KeySearch {
   size_t limit = 64;
 };
 
+// Keys in the order in which they came, each with a way back to the one before it
+// in its bucket: adding writes behind the last one, whatever the bucket.
+//
+// Thread safety: confined; immutable once frozen.
+class KeyChains {
+ public:
+  struct Entry {
+    uint64_t position = 0;
+    int64_t store_time_ms = 0;
+    uint32_t hash = 0;         // Its lower half.
+    uint32_t size = 0;
+    uint32_t before = 0;       // Number of the one before it in its bucket; kNone.
+  };
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  uint32_t size() const { return size_; }
+  void Add(uint32_t bucket, Entry entry);
+  // Calls `visit` for a bucket's entries, newest first, until it returns false.
+  template <typename Visit>
+  void ForEach(uint32_t bucket, Visit visit) const {
+    if (newest_.empty()) return;
+    for (uint32_t at = newest_[bucket]; at != kNone; at = At(at).before) {
+      if (!visit(At(at))) return;
+    }
+  }
+
+ private:
+  static constexpr uint32_t kChunk = 1024;
+
+  const Entry& At(uint32_t number) const { return (*chunks_[number / kChunk])[number % kChunk]; }
+
+  using Chunk = std::array<Entry, kChunk>;
+  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::vector<uint32_t> newest_;  // By bucket. Empty until there is a key.
+  uint32_t size_ = 0;
+};
+
 // Keys as a checkpoint writes them. Immutable once made.
-class FrozenKeys;
+class FrozenKeys {
+ public:
+  FrozenKeys(LogIndex applied, KeyChains keys) : applied_(applied), keys_(std::move(keys)) {}
+
+  // Appends its rows. Any thread.
+  void AppendRows(std::vector<CheckpointWrite>* rows) const;
+
+  LogIndex applied() const { return applied_; }
+  const KeyChains& keys() const { return keys_; }
+
+ private:
+  const LogIndex applied_;
+  const KeyChains keys_;
+};
 
 class KeyIndex {
  public:
@@ -62,7 +114,7 @@ class KeyIndex {
   absl::StatusOr<std::vector<KeyHit>> Find(const KeySearch& search) const;
 
   // Keys in RAM that no checkpoint has yet.
-  uint64_t unfrozen() const { return unfrozen_; }
+  uint64_t unfrozen() const { return new_.size(); }
   // All there is, bucket by bucket, oldest first: for tests.
   absl::Status ForEach(
       absl::FunctionRef<void(uint32_t bucket, uint32_t hash, const KeyHit& hit)> visit) const;
@@ -73,36 +125,10 @@ class KeyIndex {
   void Thaw() { frozen_ = nullptr; }
 
  private:
-  friend class FrozenKeys;
-  struct Entry {
-    uint64_t position = 0;
-    int64_t store_time_ms = 0;
-    uint32_t hash = 0;         // Its lower half.
-    uint32_t size = 0;
-  };
-  using Buckets = std::vector<std::vector<Entry>>;
-
   void AddKey(TopicId topic, absl::string_view key, const KeyHit& message);
-  static bool ReadRow(absl::string_view payload, std::vector<Entry>* entries);
-
   const CheckpointStore* const checkpoints_;
-  Buckets buckets_;            // Empty until there is a key.
-  uint64_t unfrozen_ = 0;
+  KeyChains new_;              // Since the last freeze.
   std::shared_ptr<const FrozenKeys> frozen_;
-};
-
-class FrozenKeys {
- public:
-  FrozenKeys(LogIndex applied, KeyIndex::Buckets buckets)
-      : applied_(applied), buckets_(std::move(buckets)) {}
-
-  // Appends its rows. Any thread.
-  void AppendRows(std::vector<CheckpointWrite>* rows) const;
-
- private:
-  friend class KeyIndex;
-  const LogIndex applied_;
-  const KeyIndex::Buckets buckets_;
 };
 
 }  // namespace totora::store

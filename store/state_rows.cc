@@ -152,6 +152,11 @@ absl::Status State::LoadMeta() {
         absl::StrCat("checkpoint: schema ", version, " was written by a newer version; this one "
                      "knows ", kSchemaVersion));
   }
+  if (version < kSchemaVersion) {
+    // It lacks indexes that every replica must have alike.
+    return absl::DataLossError(
+        absl::StrCat("checkpoint: schema ", version, " is an old one; the log rebuilds it"));
+  }
   applied = applied_at_start = LogIndex(reader.U64());
   writer.SetStart(applied);
   log_time_ms = static_cast<int64_t>(reader.U64());
@@ -161,13 +166,9 @@ absl::Status State::LoadMeta() {
   groups.LoadCounter(reader.U32());
   next_delivery_id = reader.U64();
   const uint64_t next_ordinal = reader.U64();
-  uint64_t timer_count = 0;
-  BytePosition end;
-  if (version >= 2) {
-    timer_count = reader.U64();
-    end = BytePosition(reader.U64());
-  }
-  if (!reader.done() || version == 0) return absl::DataLossError("checkpoint: damaged head");
+  const uint64_t timer_count = reader.U64();
+  const BytePosition end(reader.U64());
+  if (!reader.done()) return absl::DataLossError("checkpoint: damaged head");
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kDedup, [&](absl::string_view row, absl::string_view ids) {
         const absl::StatusOr<uint64_t> chunk = ParseDedupKey(row);

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "common/coding.h"
 #include "message/codec.h"
 #include "message/topic.h"
@@ -8,10 +6,17 @@
 namespace totora::store {
 namespace {
 
+// When the message gets into its queue; not above `now_ms`: at once.
+int64_t DueOf(const SendItemView& item, int64_t now_ms) {
+  if (item.delay_ms > kDelayMsMax) return INT64_MAX;
+  return item.delay_ms > 0 ? now_ms + item.delay_ms : item.deliver_at_ms;
+}
+
 // Checked by every replica before anything of the command is done: a queue must
-// never hold what its readers cannot parse. Notes where the properties are.
-absl::Status CheckItems(const Topic& topic, int64_t now_ms,
-                        std::vector<SendItemView>* items) {
+// never hold what its readers cannot parse. Notes where the properties are, and
+// counts the messages that are to wait.
+absl::Status CheckItems(const Topic& topic, int64_t now_ms, std::vector<SendItemView>* items,
+                        uint64_t* delayed) {
   for (SendItemView& item : *items) {
     if (item.queue_id >= topic.queues.size()) {
       return absl::InvalidArgumentError("no such queue");
@@ -21,16 +26,13 @@ absl::Status CheckItems(const Topic& topic, int64_t now_ms,
       return absl::InvalidArgumentError("damaged message");
     }
     item.properties = message->properties();
-    if (item.delay_ms > kDelayMsMax || item.deliver_at_ms - now_ms > kDelayMsMax) {
+    const int64_t due_ms = DueOf(item, now_ms);
+    if (due_ms - now_ms > kDelayMsMax) {
       return absl::InvalidArgumentError("no delivery time is so far away");
     }
+    if (due_ms > now_ms) ++*delayed;
   }
   return absl::OkStatus();
-}
-
-// When the message gets into its queue; not above `now_ms`: at once.
-int64_t DueOf(const SendItemView& item, int64_t now_ms) {
-  return item.delay_ms > 0 ? now_ms + item.delay_ms : item.deliver_at_ms;
 }
 
 // In the queue id of a record of the window of ids: the message waits for its
@@ -75,12 +77,9 @@ std::string State::Send(absl::string_view payload, BytePosition position) {
       topic->config.write_queues == 0) {
     return StatusResult(absl::FailedPreconditionError("the topic is not writable"));
   }
-  const absl::Status checked = CheckItems(*topic, log_time_ms, &send_items);
+  uint64_t delayed = 0;
+  const absl::Status checked = CheckItems(*topic, log_time_ms, &send_items, &delayed);
   if (!checked.ok()) return StatusResult(checked);
-  const auto delayed = static_cast<uint64_t>(
-      std::count_if(send_items.begin(), send_items.end(), [&](const SendItemView& item) {
-        return DueOf(item, log_time_ms) > log_time_ms;
-      }));
   if (delayed > 0 && timers.count() + delayed > options.timers_max) {
     return StatusResult(absl::ResourceExhaustedError("too many messages wait to be delivered"));
   }
