@@ -264,12 +264,14 @@ void NotifyMembers(const HandlerContext& context, const std::string& consumer_gr
 void ConnectionClosed(const HandlerContext& context, const RemotingConnectionPtr& connection) {
   ClientChannels::Closed closed = context.channels->Unbind(connection->info().id);
   if (closed.client_ids.empty()) return;
-  context.broker->executor()->Post([&context, closed = std::move(closed)] {
-    for (const std::string& client_id : closed.client_ids) {
-      CountConnections(context, client_id,
-                       closed.was_sent_away ? service::Sessions::ClosedBy::kReplica
-                                            : service::Sessions::ClosedBy::kClient);
-    }
+  context.broker->executor()->Post([&context, closed = std::move(closed)]() mutable {
+    context.broker->consumer_offsets().WhenStored([&context, closed = std::move(closed)] {
+      for (const std::string& client_id : closed.client_ids) {
+        CountConnections(context, client_id,
+                         closed.was_sent_away ? service::Sessions::ClosedBy::kReplica
+                                              : service::Sessions::ClosedBy::kClient);
+      }
+    });
   });
 }
 

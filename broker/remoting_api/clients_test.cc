@@ -10,6 +10,7 @@
 #include "remoting/bodies/route.h"
 #include "remoting/header/client.h"
 #include "remoting/header/nameserver.h"
+#include "remoting/header/offsets.h"
 
 namespace totora::remoting_api {
 namespace {
@@ -105,6 +106,26 @@ TEST_F(ClientsTest, UnregisterTakesEffectAtOnce) {
 
   EXPECT_EQ(Notices(peer()), Ids{"g"});
   EXPECT_EQ(Members(peer()), Ids{"c1"});
+}
+
+// Whoever takes its queues over asks for the offsets at once, at any replica.
+TEST_F(ClientsTest, WhoLeavesIsGoneOnlyWhenItsOffsetsAreStored) {
+  Heartbeat(peer(), "c1");
+  Peer* const second = Connect();
+  Heartbeat(second, "c2");
+  Notices(peer());
+  broker_.log()->SetLeader(false);
+  for (int32_t queue_id = 0; queue_id < 4; ++queue_id) {
+    remoting::FieldBuffer fields;
+    remoting::WriteFields(remoting::UpdateConsumerOffsetRequest{"g", "t", queue_id, 7}, &fields);
+    Start(second, RequestCode::kUpdateConsumerOffset, fields, "", remoting::kFlagOneway);
+  }
+  second->Disconnect();
+  EXPECT_EQ(Notices(peer()), Ids());
+
+  broker_.log()->SetLeader(true);
+  EXPECT_EQ(Notices(peer()), Ids{"g"});
+  EXPECT_EQ(broker_.state()->ConsumerOffset("g", "t", 3), QueueOffset(7));
 }
 
 // Go drops its queues on any answer that does not name it.

@@ -68,6 +68,7 @@ void ConsumerOffsets::Submit() {
     sent_.emplace(next->first, std::move(next->second));
     waiting_.erase(next);
   }
+  if (waiting_.empty()) sent_tasks_ = std::exchange(waiting_tasks_, {});
   store::UpdateOffsetsCommand command;
   for (const auto& [key, report] : sent_) {
     const auto& [group, topic, queue_id] = key;
@@ -80,12 +81,23 @@ void ConsumerOffsets::Submit() {
                  // A topic or group went away meanwhile, whose offsets mean
                  // nothing any more; the others were stored.
                  if (absl::IsNotFound(status)) status = absl::OkStatus();
-                 Reports reports = std::move(sent_);
-                 sent_.clear();
+                 Reports reports = std::exchange(sent_, {});
+                 std::vector<Task> tasks = std::exchange(sent_tasks_, {});
                  is_sending_ = false;
                  if (!waiting_.empty()) Submit();
                  Tell(&reports, status);
+                 for (Task& task : tasks) task();
                });
+}
+
+void ConsumerOffsets::WhenStored(Task done) {
+  if (!waiting_.empty()) {
+    waiting_tasks_.push_back(std::move(done));
+  } else if (is_sending_) {
+    sent_tasks_.push_back(std::move(done));
+  } else {
+    done();
+  }
 }
 
 void ConsumerOffsets::Tell(Reports* reports, const absl::Status& status) {

@@ -46,6 +46,11 @@ class ConsumerOffsets {
   void Update(const std::string& consumer_group, const std::string& topic, int32_t queue_id,
               int64_t offset, Done done);
 
+  // Runs `done` once all that was reported here until now is stored, or given up.
+  // A client that leaves reports first: nobody may take its queues over before
+  // that counts, at whatever replica it asks.
+  void WhenStored(Task done);
+
   // What was reported last; empty: nothing ever. Asks the log first.
   void Find(const std::string& consumer_group, const std::string& topic, int32_t queue_id,
             absl::Duration give_up, Found found);
@@ -69,6 +74,9 @@ class ConsumerOffsets {
   ConsumerGroups* const consumer_groups_;
   Reports waiting_;
   Reports sent_;  // In the command that is on its way.
+  // Who waits for what is in `waiting_`, and in `sent_`.
+  std::vector<Task> waiting_tasks_;
+  std::vector<Task> sent_tasks_;
   size_t waiting_count_ = 0;
   bool is_sending_ = false;
 };
