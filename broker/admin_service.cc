@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "broker/log_scan.h"
 #include "broker/resource_usage.h"
 #include "broker/wire_model.h"
+#include "message/topic.h"
 #include "net/grpc_typed.h"
 #include "proto/admin.pb.h"
 
@@ -41,7 +41,8 @@ template <typename Request, typename Reply>
 using ExchangePtr = std::shared_ptr<Exchange<Request, Reply>>;
 
 bool IsSystemTopic(absl::string_view name) {
-  return absl::StartsWith(name, "%RETRY%") || absl::StartsWith(name, "%DLQ%");
+  return message::IsRetryTopic(name) || message::IsDeadLetterTopic(name) ||
+         message::IsSystemTopic(name);
 }
 
 void FillConsumerGroup(const store::ConsumerGroupConfig& config, admin::ConsumerGroup* out) {

@@ -1,28 +1,35 @@
 #include "broker/broker.h"
 
 #include <arpa/inet.h>
+#include <unistd.h>
 
 #include <future>
 #include <random>
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "broker/admin_service.h"
 #include "broker/group_door.h"
 #include "broker/grpc_api/grpc_api.h"
 #include "broker/health.h"
 #include "broker/registration.h"
+#include "broker/remoting_api/remoting_api.h"
 #include "broker/service/broker_service.h"
 #include "broker/service/replica_log.h"
+#include "common/coding.h"
 #include "common/log.h"
 #include "common/status.h"
 #include "common/thread_executor.h"
+#include "message/message.h"
+#include "message/message_id.h"
 #include "net/event_loop.h"
 #include "net/listener.h"
 #include "proto/admin.pb.h"
 #include "raft/replica.h"
 #include "raft/tcp_transport.h"
+#include "remoting/server.h"
 #include "store/checkpoint_store.h"
 #include "store/disk_state.h"
 #include "store/state_machine.h"
@@ -50,6 +57,24 @@ uint32_t Ipv4Of(const std::string& host) {
   in_addr address{};
   if (inet_pton(AF_INET, host.c_str(), &address) != 1) return 0;
   return ntohl(address.s_addr);
+}
+
+// As the state machine stamps it into messages.
+message::Host StoreHostOf(const store::StoreOptions& options) {
+  message::Host host;
+  PutAt(reinterpret_cast<char*>(host.ip.data()), options.store_host_ip);
+  host.port = options.store_host_port;
+  return host;
+}
+
+message::IdOrigin IdOriginOf(const message::Host& host) {
+  std::random_device random;
+  message::IdOrigin origin;
+  origin.host = host;
+  for (uint8_t& byte : origin.mac) byte = static_cast<uint8_t>(random());
+  origin.process_id = static_cast<uint32_t>(getpid());
+  origin.salt = random();
+  return origin;
 }
 
 // Runs `work` on `executor` and waits for it.
@@ -84,7 +109,7 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
 
   // Listeners are opened first: a dying process closes low descriptors first, and
   // whoever reconnects should find the others' listeners, not ours.
-  std::unique_ptr<GroupDoor> group_door;
+  std::vector<std::unique_ptr<GroupDoor>> group_doors;  // At the group's address, and two below.
   std::vector<std::unique_ptr<Listener>> listeners;
   std::unique_ptr<Listener> internal_listener;
   std::unique_ptr<Listener> metrics_listener;
@@ -102,6 +127,8 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
   std::unique_ptr<Registration> registration;
   std::unique_ptr<AdminService> admin;
   std::unique_ptr<grpc_api::GrpcApi> api;
+  std::unique_ptr<remoting_api::RemotingApi> classic_api;
+  std::unique_ptr<remoting::RemotingServer> classic_server;
   Health health;
   DoorPolicy door_policy;
   absl::Duration last_checkpoint;
@@ -110,6 +137,7 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
   std::vector<Registration::TopicChange> topic_changes;
   std::set<ReplicaId> peers_up;
 
+  absl::Status OpenGroupDoors();
   absl::Status OpenListeners();
   absl::Status OpenData();
   absl::Status StartInternal();
@@ -150,15 +178,45 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
                     const std::optional<store::TopicConfig>& config) override;
 };
 
-absl::Status Broker::Parts::OpenListeners() {
-  if (!settings.group_listen.empty()) {
+namespace {
+
+// Two ports below `address`, where classic clients may go with their sends; empty
+// if there is no such port.
+std::string VipAddress(const std::string& address) {
+  constexpr uint16_t kVipDistance = 2;
+  const absl::StatusOr<service::Address> parsed = ParseAddress(address);
+  if (!parsed.ok() || parsed->port <= kVipDistance) return "";
+  const bool is_ipv6 = absl::StrContains(parsed->host, ':');
+  return absl::StrCat(is_ipv6 ? "[" : "", parsed->host, is_ipv6 ? "]:" : ":",
+                      parsed->port - kVipDistance);
+}
+
+}  // namespace
+
+absl::Status Broker::Parts::OpenGroupDoors() {
+  if (settings.group_listen.empty()) return absl::OkStatus();
+  std::vector<std::string> addresses = {settings.group_listen};
+  if (settings.binds_vip_ports) addresses.push_back(VipAddress(settings.group_listen));
+  for (const std::string& address : addresses) {
+    if (address.empty()) continue;
     ListenerOptions options;
-    options.address = settings.group_listen;
+    options.address = address;
     options.tag = "default";
     options.reuse_port = true;
-    group_door = std::make_unique<GroupDoor>(options);
-    TOTORA_RETURN_IF_ERROR(Annotate(group_door->Open(), "group.listen"));
+    auto door = std::make_unique<GroupDoor>(options);
+    absl::Status opened = Annotate(door->Open(), "group.listen");
+    if (!opened.ok() && !group_doors.empty()) {
+      TOTORA_LOG(kWarn, "broker") << "no listener two ports below the group's: " << opened;
+      continue;
+    }
+    TOTORA_RETURN_IF_ERROR(opened);
+    group_doors.push_back(std::move(door));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Broker::Parts::OpenListeners() {
+  TOTORA_RETURN_IF_ERROR(OpenGroupDoors());
   const auto open = [](absl::string_view key, const std::string& address, absl::string_view tag,
                        std::unique_ptr<Listener>* listener) {
     ListenerOptions options;
@@ -171,6 +229,18 @@ absl::Status Broker::Parts::OpenListeners() {
   };
   for (const std::string& address : settings.public_listen) {
     TOTORA_RETURN_IF_ERROR(open("public.listen", address, "default", &listeners.emplace_back()));
+  }
+  for (const std::string& address : settings.public_listen) {
+    const std::string vip = settings.binds_vip_ports ? VipAddress(address) : "";
+    std::unique_ptr<Listener> listener;
+    if (vip.empty()) continue;
+    // Few clients go there, and only if they are told to.
+    if (const absl::Status opened = open("public.vip-listen", vip, "default", &listener);
+        opened.ok()) {
+      listeners.push_back(std::move(listener));
+    } else {
+      TOTORA_LOG(kWarn, "broker") << "no listener two ports below a public one: " << opened;
+    }
   }
   TOTORA_RETURN_IF_ERROR(
       open("internal.listen", settings.internal_listen, "internal", &internal_listener));
@@ -219,6 +289,11 @@ absl::Status Broker::Parts::OpenData() {
                                    transport.get(), state.get(), this));
   log = service::MakeReplicaLog(replica.get(), settings.replica, options.voters);
   service::BrokerServiceOptions service_options;
+  service_options.cluster = settings.cluster;
+  service_options.store_host = StoreHostOf(store_options);
+  service_options.id_origin = IdOriginOf(service_options.store_host);
+  service_options.creates_topics_on_send = settings.creates_topics;
+  service_options.delay_levels = settings.delay_levels;
   service_options.group = settings.group;
   service_options.group_name = settings.group_name;
   service_options.creates_consumer_groups_on_use = settings.creates_consumer_groups;
@@ -311,11 +386,14 @@ void Broker::Parts::StartServing() {
   }
   ListenerProtocols protocols;
   protocols.grpc = api->service();
+  classic_api = std::make_unique<remoting_api::RemotingApi>(service.get());
+  classic_server = std::make_unique<remoting::RemotingServer>(classic_api->service(), executor);
+  protocols.raw = classic_server->protocol();
   for (const auto& listener : listeners) listener->Start(loops, budget, protocols);
-  if (group_door) group_door->Serve(loops, budget, protocols);
+  for (const auto& door : group_doors) door->Serve(loops, budget, protocols);
   ListenerProtocols health_protocols;
   health_protocols.http = [this](absl::string_view target) {
-    return health.Answer(target, budget->counters());
+    return health.Answer(target, budget->counters(), classic_server->counters());
   };
   metrics_listener->Start(loops, budget, std::move(health_protocols));
   door_thread = std::make_unique<ThreadExecutor>("door");
@@ -343,18 +421,20 @@ void Broker::Parts::Housekeeping() {
 }
 
 void Broker::Parts::WatchDoor() {
-  if (!group_door) return;
+  if (group_doors.empty()) return;
   door_thread->PostAfter(kDoorInterval, [this] {
     DoorSigns signs = health.Signs();
     signs.reaches_a_nameserver = registration->IsConnected();
     signs.nameserver_names_a_leader = registration->NameserverNamesALeader();
     const bool should_be_open = door_policy.ShouldBeOpen(signs, Clock::System()->SteadyNow());
-    if (should_be_open && !group_door->is_open()) {
-      const absl::Status opened = group_door->Open();
-      TOTORA_LOG(kInfo, "broker") << "group address opened again: " << opened;
-    } else if (!should_be_open && group_door->is_open()) {
-      TOTORA_LOG(kWarn, "broker") << "cannot serve: group address closed for now";
-      group_door->Close();
+    for (const auto& door : group_doors) {
+      if (should_be_open && !door->is_open()) {
+        const absl::Status opened = door->Open();
+        TOTORA_LOG(kInfo, "broker") << "group address opened again: " << opened;
+      } else if (!should_be_open && door->is_open()) {
+        TOTORA_LOG(kWarn, "broker") << "cannot serve: group address closed for now";
+        door->Close();
+      }
     }
     WatchDoor();
   });
@@ -423,7 +503,7 @@ void Broker::Stop() {
   handed_over.get_future().wait();
   parts.api->AskToReconnect();
   if (parts.door_thread) parts.door_thread->Stop();
-  if (parts.group_door) parts.group_door->Close();
+  for (const auto& door : parts.group_doors) door->Close();
   for (const auto& listener : parts.listeners) listener->Drain();
   RunOn(parts.executor, [&parts] { parts.service->Stop(); });
   const absl::Duration give_up = Clock::System()->SteadyNow() + parts.settings.shutdown_grace;

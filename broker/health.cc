@@ -25,7 +25,8 @@ DoorSigns Health::Signs() const {
   return signs;
 }
 
-HttpResponse Health::Answer(absl::string_view target, const NetCounters& net) const {
+HttpResponse Health::Answer(absl::string_view target, const NetCounters& net,
+                            const remoting::RemotingCounters& classic) const {
   if (target == "/healthz") return {200, "text/plain", "ok\n"};
   raft::ReplicaStatus status;
   bool is_caught_up;
@@ -76,6 +77,19 @@ HttpResponse Health::Answer(absl::string_view target, const NetCounters& net) co
                     NetRefusalName(static_cast<NetRefusal>(i)), "\"} ", net.refusals[i].load(),
                     "\n");
   }
+  add("classic_connections", classic.connections.load());
+  add("classic_requests_held", classic.requests_held.load());
+  add("classic_request_bytes_held", classic.request_bytes_held.load());
+  add("classic_requests_total", classic.requests.load());
+  add("classic_oneways_total", classic.oneways.load());
+  add("classic_busy_total", classic.busy.load());
+  add("classic_not_supported_total", classic.not_supported.load());
+  add("classic_malformed_total", classic.malformed.load());
+  add("classic_idle_total", classic.idle.load());
+  add("classic_unanswered_total", classic.unanswered.load());
+  add("classic_too_large_total", classic.too_large.load());
+  add("classic_calls_total", classic.calls.load());
+  add("classic_calls_failed_total", classic.calls_failed.load());
   add("process_resident_memory_bytes", usage.rss_bytes);
   add("process_cpu_user_microseconds_total", usage.cpu_user_us);
   add("process_cpu_system_microseconds_total", usage.cpu_system_us);

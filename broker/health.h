@@ -8,6 +8,7 @@
 #include "net/budget.h"
 #include "net/http_handler.h"
 #include "raft/replica.h"
+#include "remoting/server.h"
 
 namespace totora::broker {
 
@@ -20,7 +21,8 @@ class Health {
   // Nameserver signs are left for the caller.
   DoorSigns Signs() const ABSL_LOCKS_EXCLUDED(mu_);
 
-  HttpResponse Answer(absl::string_view target, const NetCounters& net) const
+  HttpResponse Answer(absl::string_view target, const NetCounters& net,
+                      const remoting::RemotingCounters& classic) const
       ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

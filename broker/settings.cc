@@ -73,6 +73,9 @@ const std::vector<SettingRow>& SettingRows() {
        "Where clients connect, both protocols."},
       {"public.extra-listen", SettingKind::kText, "", "", "",
        "More addresses that answer alike, separated by commas."},
+      {"public.vip-listen", SettingKind::kBool, "true", "", "",
+       "Answer two ports below each public one as well: classic clients with "
+       "sendMessageWithVIPChannel go there."},
       {"public.advertise",
        SettingKind::kText,
        "",
@@ -122,6 +125,20 @@ const std::vector<SettingRow>& SettingRows() {
        "",
        "A consumer group that is used and does not exist is made.",
        {"autoCreateSubscriptionGroup"}},
+      {"topic.auto-create",
+       SettingKind::kBool,
+       "true",
+       "",
+       "",
+       "A topic that a classic client sends to and that does not exist is made like TBW102.",
+       {"autoCreateTopicEnable"}},
+      {"delay.levels",
+       SettingKind::kText,
+       service::DelayLevels::kDefault,
+       "",
+       "",
+       "Delays that classic clients name by number, and those between attempts: level 1 first.",
+       {"messageDelayLevel"}},
       {"shutdown.grace", SettingKind::kDuration, "5s", "0s", "5m",
        "How long a stopping broker waits for its clients' calls to end."},
       {"log.file", SettingKind::kText, "", "", "", "Appended to; empty: standard error."},
@@ -231,6 +248,12 @@ absl::StatusOr<Settings> ReadSettings(const Configuration& configuration) {
   settings.reserve_bytes = configuration.Bytes("disk.reserve");
   settings.checkpoint_log_bytes = configuration.Bytes("checkpoint.log-bytes");
   settings.checkpoint_interval = configuration.Duration("checkpoint.interval");
+  settings.binds_vip_ports = configuration.Bool("public.vip-listen");
+  settings.creates_topics = configuration.Bool("topic.auto-create");
+  absl::StatusOr<service::DelayLevels> levels =
+      service::DelayLevels::Parse(configuration.Text("delay.levels"));
+  if (!levels.ok()) return Annotate(levels.status(), "delay.levels");
+  settings.delay_levels = *std::move(levels);
   settings.creates_consumer_groups = configuration.Bool("consumer-group.auto-create");
   settings.shutdown_grace = configuration.Duration("shutdown.grace");
   return settings;

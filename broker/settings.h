@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "broker/service/delivery_time.h"
 #include "broker/service/routes.h"
 #include "common/configuration.h"
 #include "common/types.h"
@@ -27,6 +28,7 @@ struct Settings {
   ReplicaId preferred_leader;
   std::string data_directory;
   std::vector<std::string> public_listen;  // The first is the one that routes name.
+  bool binds_vip_ports = true;             // Two below each public one.
   std::optional<service::Address> public_advertise;
   std::optional<service::Address> group_address;
   std::string group_listen;                // Empty: no shared port is bound here.
@@ -40,6 +42,8 @@ struct Settings {
   uint64_t checkpoint_log_bytes = 0;
   absl::Duration checkpoint_interval;
   bool creates_consumer_groups = true;
+  bool creates_topics = true;
+  service::DelayLevels delay_levels;
   absl::Duration shutdown_grace;
 };
 

@@ -132,6 +132,7 @@ void CheckpointWriter::Write(CheckpointStore* store, Progress* progress, Job* jo
     std::vector<CheckpointWrite> writes = job->frozen.rows;
     for (const FrozenQueue& queue : job->frozen.queues) queue.AppendRows(&writes);
     for (const FrozenDedupChunk& chunk : job->frozen.dedup) chunk.AppendRow(&writes);
+    if (job->frozen.keys != nullptr) job->frozen.keys->AppendRows(&writes);
     for (CheckpointWrite& write : writes) {
       if (write.value.has_value()) write.value = SealValue(write.key, *std::move(write.value));
     }

@@ -15,6 +15,7 @@
 #include "common/types.h"
 #include "store/checkpoint_store.h"
 #include "store/dedup_window.h"
+#include "store/key_index.h"
 #include "store/queue_index.h"
 
 namespace totora::store {
@@ -26,6 +27,7 @@ struct FrozenCheckpoint {
   std::vector<CheckpointWrite> rows;       // Values without their checksums.
   std::vector<FrozenQueue> queues;
   std::vector<FrozenDedupChunk> dedup;
+  std::shared_ptr<const FrozenKeys> keys;  // May be null.
 };
 
 using CheckpointDone = absl::AnyInvocable<void(absl::Status)>;

@@ -11,9 +11,20 @@ namespace {
 // Flags of a send item.
 constexpr uint8_t kDeliberateFlag = 1;
 constexpr uint8_t kHasIdFlag = 2;
+constexpr uint8_t kDeliverAtFlag = 4;
+constexpr uint8_t kDelayFlag = 8;
+// Flags of an item of a send result.
+constexpr uint8_t kDuplicateFlag = 1;
+constexpr uint8_t kWaitsFlag = 2;
+// Flags of a receive result.
+constexpr uint8_t kHasMoreFlag = 1;
+constexpr uint8_t kHasOverridesFlag = 2;
 // Flags of a topic's or consumer group's row.
 constexpr uint8_t kFifoFlag = 1;
 constexpr uint8_t kEnabledFlag = 2;
+
+// Of the deletion of a consumer group.
+constexpr uint8_t kWithTopicsFlag = 1;
 
 // The fewest bytes that one of each can take.
 constexpr size_t kSendItemBytesMin = 1 + 4 + 4 + 4;
@@ -65,6 +76,23 @@ Receipt ReadReceipt(PayloadReader* reader) {
   return receipt;
 }
 
+// The override records of some of the delivered messages.
+void ReadOverrides(PayloadReader* reader, std::vector<DeliveredMessage>* messages) {
+  const size_t count = reader->Count(4 + 4);
+  reader->Require(count > 0);
+  uint64_t next = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t at = reader->U32();
+    reader->Require(at >= next && at < messages->size());
+    absl::StatusOr<message::Override> record = message::Override::Decode(reader->Prefixed());
+    reader->Require(record.ok());
+    if (!reader->ok()) return;
+    (*messages)[at].override_record =
+        std::make_shared<const message::Override>(*std::move(record));
+    next = uint64_t{at} + 1;
+  }
+}
+
 }  // namespace
 
 // --- Send -----------------------------------------------------------------
@@ -78,9 +106,16 @@ bool ReadSendItems(absl::string_view payload, absl::string_view* topic,
   if (count == 0 || count > SendCommand::kSendItemsMax) return false;
   for (size_t i = 0; i < count; ++i) {
     SendItemView& item = items->emplace_back();
-    const uint8_t flags = reader.Flags(kDeliberateFlag | kHasIdFlag);
+    const uint8_t flags =
+        reader.Flags(kDeliberateFlag | kHasIdFlag | kDeliverAtFlag | kDelayFlag);
     item.is_deliberate = (flags & kDeliberateFlag) != 0;
     if ((flags & kHasIdFlag) != 0) item.id_hash = reader.Bytes(kIdHashBytes);
+    if ((flags & (kDeliverAtFlag | kDelayFlag)) != 0) {
+      const bool is_delay = (flags & kDelayFlag) != 0;
+      int64_t& time_ms = is_delay ? item.delay_ms : item.deliver_at_ms;
+      time_ms = static_cast<int64_t>(reader.U64());
+      reader.Require(time_ms > 0 && !(is_delay && (flags & kDeliverAtFlag) != 0));
+    }
     item.tag_hash = reader.U32();
     item.queue_id = reader.U32();
     item.message = reader.Prefixed();
@@ -92,7 +127,7 @@ bool ReadSendItems(absl::string_view payload, absl::string_view* topic,
 std::string SendCommand::Encode() const {
   size_t size = 2 + topic.size() + 4;
   for (const SendItem& item : items) {
-    size += kSendItemBytesMin + item.id_hash.size() + item.message.size();
+    size += kSendItemBytesMin + item.id_hash.size() + 8 + item.message.size();
   }
   std::string to;
   to.reserve(size);
@@ -100,9 +135,16 @@ std::string SendCommand::Encode() const {
   AppendU32(&to, static_cast<uint32_t>(items.size()));
   for (const SendItem& item : items) {
     const bool has_id = item.id_hash.size() == kIdHashBytes;
+    const bool is_delayed = item.delay_ms > 0;
+    const bool has_time = !is_delayed && item.deliver_at_ms > 0;
     AppendU8(&to, static_cast<uint8_t>((item.is_deliberate ? kDeliberateFlag : 0) |
-                                       (has_id ? kHasIdFlag : 0)));
+                                       (has_id ? kHasIdFlag : 0) |
+                                       (has_time ? kDeliverAtFlag : 0) |
+                                       (is_delayed ? kDelayFlag : 0)));
     if (has_id) to.append(item.id_hash);
+    if (is_delayed || has_time) {
+      AppendU64(&to, static_cast<uint64_t>(is_delayed ? item.delay_ms : item.deliver_at_ms));
+    }
     AppendU32(&to, item.tag_hash);
     AppendU32(&to, item.queue_id);
     AppendBytes(&to, item.message);
@@ -124,6 +166,8 @@ absl::StatusOr<SendCommand> SendCommand::Decode(absl::string_view payload) {
     item.tag_hash = view.tag_hash;
     item.queue_id = view.queue_id;
     item.message = view.message;
+    item.deliver_at_ms = view.deliver_at_ms;
+    item.delay_ms = view.delay_ms;
   }
   return command;
 }
@@ -135,10 +179,12 @@ std::string SendResult::Encode() const {
   if (!status.ok()) return to;
   AppendU32(&to, static_cast<uint32_t>(items.size()));
   for (const Item& item : items) {
-    AppendU8(&to, item.is_duplicate ? 1 : 0);
+    AppendU8(&to, static_cast<uint8_t>((item.is_duplicate ? kDuplicateFlag : 0) |
+                                       (item.due_ms > 0 ? kWaitsFlag : 0)));
     AppendU32(&to, item.queue_id);
     AppendU64(&to, item.offset.value());
     AppendU64(&to, item.position.value());
+    if (item.due_ms > 0) AppendU64(&to, static_cast<uint64_t>(item.due_ms));
   }
   return to;
 }
@@ -152,10 +198,15 @@ absl::StatusOr<SendResult> SendResult::Decode(absl::string_view bytes) {
     result.items.reserve(count);
     for (size_t i = 0; i < count; ++i) {
       Item& item = result.items.emplace_back();
-      item.is_duplicate = reader.Bool();
+      const uint8_t flags = reader.Flags(kDuplicateFlag | kWaitsFlag);
+      item.is_duplicate = (flags & kDuplicateFlag) != 0;
       item.queue_id = reader.U32();
       item.offset = QueueOffset(reader.U64());
       item.position = BytePosition(reader.U64());
+      if ((flags & kWaitsFlag) != 0) {
+        item.due_ms = static_cast<int64_t>(reader.U64());
+        reader.Require(item.due_ms > 0);
+      }
     }
   }
   return Finish(reader, std::move(result), "send result");
@@ -209,7 +260,10 @@ std::string ReceiveResult::Encode() const {
   AppendStatus(&to, status);
   if (!status.ok()) return to;
   to.reserve(to.size() + 13 + messages.size() * kDeliveredBytes);
-  AppendU8(&to, has_more ? 1 : 0);
+  uint32_t overrides = 0;
+  for (const DeliveredMessage& message : messages) overrides += message.override_record != nullptr;
+  AppendU8(&to, static_cast<uint8_t>((has_more ? kHasMoreFlag : 0) |
+                                     (overrides > 0 ? kHasOverridesFlag : 0)));
   AppendU64(&to, static_cast<uint64_t>(invisible_until_ms));
   AppendU32(&to, static_cast<uint32_t>(messages.size()));
   for (const DeliveredMessage& message : messages) {
@@ -220,6 +274,13 @@ std::string ReceiveResult::Encode() const {
     AppendU32(&to, message.attempt);
     AppendU64(&to, message.delivery_id);
   }
+  if (overrides == 0) return to;
+  AppendU32(&to, overrides);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].override_record == nullptr) continue;
+    AppendU32(&to, static_cast<uint32_t>(i));
+    AppendBytes(&to, messages[i].override_record->Encode());
+  }
   return to;
 }
 
@@ -228,7 +289,8 @@ absl::StatusOr<ReceiveResult> ReceiveResult::Decode(absl::string_view bytes) {
   ReceiveResult result;
   result.status = ReadStatus(&reader);
   if (reader.ok() && result.status.ok()) {
-    result.has_more = reader.Bool();
+    const uint8_t flags = reader.Flags(kHasMoreFlag | kHasOverridesFlag);
+    result.has_more = (flags & kHasMoreFlag) != 0;
     result.invisible_until_ms = static_cast<int64_t>(reader.U64());
     const size_t count = reader.Count(kDeliveredBytes);
     result.messages.reserve(count);
@@ -241,6 +303,7 @@ absl::StatusOr<ReceiveResult> ReceiveResult::Decode(absl::string_view bytes) {
       message.attempt = reader.U32();
       message.delivery_id = reader.U64();
     }
+    if ((flags & kHasOverridesFlag) != 0) ReadOverrides(&reader, &result.messages);
   }
   return Finish(reader, std::move(result), "receive result");
 }
@@ -384,6 +447,93 @@ absl::StatusOr<ReleaseClientCommand> ReleaseClientCommand::Decode(absl::string_v
   return Finish(reader, std::move(command), "release of a client");
 }
 
+// --- Retries and dead letters ---------------------------------------------
+
+std::string SendBackCommand::Encode() const {
+  std::string to;
+  AppendName(&to, consumer_group);
+  AppendU64(&to, position.value());
+  AppendU32(&to, size);
+  AppendU32(&to, tag_hash);
+  AppendU32(&to, static_cast<uint32_t>(reconsume_times));
+  AppendU32(&to, static_cast<uint32_t>(max_reconsume_times));
+  AppendU64(&to, static_cast<uint64_t>(delay_ms));
+  AppendBytes(&to, override_record.Encode());
+  return to;
+}
+
+absl::StatusOr<SendBackCommand> SendBackCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  SendBackCommand command;
+  command.consumer_group = reader.NameString();
+  command.position = BytePosition(reader.U64());
+  command.size = reader.U32();
+  command.tag_hash = reader.U32();
+  command.reconsume_times = static_cast<int32_t>(reader.U32());
+  // One more must have its place in the message.
+  reader.Require(command.reconsume_times >= 0 && command.reconsume_times < INT32_MAX);
+  command.max_reconsume_times = static_cast<int32_t>(reader.U32());
+  command.delay_ms = static_cast<int64_t>(reader.U64());
+  absl::StatusOr<message::Override> record = message::Override::Decode(reader.Prefixed());
+  reader.Require(record.ok());
+  if (record.ok()) command.override_record = *std::move(record);
+  return Finish(reader, std::move(command), "send back");
+}
+
+std::string SendBackResult::Encode() const {
+  std::string to;
+  AppendStatus(&to, status);
+  if (!status.ok()) return to;
+  AppendU8(&to, is_dead_letter ? 1 : 0);
+  AppendU64(&to, static_cast<uint64_t>(due_ms));
+  return to;
+}
+
+absl::StatusOr<SendBackResult> SendBackResult::Decode(absl::string_view bytes) {
+  PayloadReader reader(bytes);
+  SendBackResult result;
+  result.status = ReadStatus(&reader);
+  if (reader.ok() && result.status.ok()) {
+    result.is_dead_letter = reader.Bool();
+    result.due_ms = static_cast<int64_t>(reader.U64());
+  }
+  return Finish(reader, std::move(result), "result of a send back");
+}
+
+std::string ForwardToDeadLetterCommand::Encode() const {
+  std::string to;
+  AppendName(&to, consumer_group);
+  AppendReceipt(&to, receipt);
+  return to;
+}
+
+absl::StatusOr<ForwardToDeadLetterCommand> ForwardToDeadLetterCommand::Decode(
+    absl::string_view payload) {
+  PayloadReader reader(payload);
+  ForwardToDeadLetterCommand command;
+  command.consumer_group = reader.NameString();
+  command.receipt = ReadReceipt(&reader);
+  return Finish(reader, std::move(command), "forward to the dead letters");
+}
+
+std::string CancelTimerCommand::Encode() const {
+  std::string to;
+  AppendName(&to, topic);
+  AppendU64(&to, static_cast<uint64_t>(due_ms));
+  AppendU64(&to, position.value());
+  return to;
+}
+
+absl::StatusOr<CancelTimerCommand> CancelTimerCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  CancelTimerCommand command;
+  command.topic = reader.NameString();
+  command.due_ms = static_cast<int64_t>(reader.U64());
+  reader.Require(command.due_ms > 0);
+  command.position = BytePosition(reader.U64());
+  return Finish(reader, std::move(command), "cancel of a timer");
+}
+
 // --- Tables ---------------------------------------------------------------
 
 std::string TopicConfig::Encode() const {
@@ -440,6 +590,96 @@ absl::StatusOr<NameCommand> NameCommand::Decode(absl::string_view payload) {
   NameCommand command;
   command.name = reader.NameString();
   return Finish(reader, std::move(command), "name");
+}
+
+std::string DeleteConsumerGroupCommand::Encode() const {
+  std::string to;
+  AppendName(&to, name);
+  if (with_topics) AppendU8(&to, kWithTopicsFlag);
+  return to;
+}
+
+absl::StatusOr<DeleteConsumerGroupCommand> DeleteConsumerGroupCommand::Decode(
+    absl::string_view payload) {
+  PayloadReader reader(payload);
+  DeleteConsumerGroupCommand command;
+  command.name = reader.NameString();
+  if (!reader.rest().empty()) {
+    command.with_topics = true;
+    reader.Require(reader.U8() == kWithTopicsFlag);
+  }
+  return Finish(reader, std::move(command), "deletion of a consumer group");
+}
+
+std::string CopyOffsetsCommand::Encode() const {
+  std::string to;
+  AppendName(&to, from_group);
+  AppendName(&to, to_group);
+  AppendName(&to, topic);
+  return to;
+}
+
+absl::StatusOr<CopyOffsetsCommand> CopyOffsetsCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  CopyOffsetsCommand command;
+  command.from_group = reader.NameString();
+  command.to_group = reader.NameString();
+  command.topic = reader.NameString();
+  return Finish(reader, std::move(command), "copy of consumer offsets");
+}
+
+std::string LockQueuesCommand::Encode() const {
+  std::string to;
+  AppendName(&to, consumer_group);
+  AppendName(&to, client_id);
+  AppendU32(&to, static_cast<uint32_t>(queues.size()));
+  for (const QueueName& queue : queues) {
+    AppendName(&to, queue.topic);
+    AppendU32(&to, queue.queue_id);
+  }
+  return to;
+}
+
+absl::StatusOr<LockQueuesCommand> LockQueuesCommand::Decode(absl::string_view payload) {
+  PayloadReader reader(payload);
+  LockQueuesCommand command;
+  command.consumer_group = reader.NameString();
+  command.client_id = reader.NameString();
+  const size_t count = reader.Count(2 + 4);
+  reader.Require(count <= kQueuesMax);
+  if (!reader.ok()) return Damaged("locks of queues");
+  command.queues.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    QueueName& queue = command.queues.emplace_back();
+    queue.topic = reader.NameString();
+    queue.queue_id = reader.U32();
+  }
+  return Finish(reader, std::move(command), "locks of queues");
+}
+
+std::string LockQueuesResult::Encode() const {
+  std::string to;
+  AppendStatus(&to, status);
+  if (!status.ok()) return to;
+  AppendU32(&to, static_cast<uint32_t>(granted.size()));
+  for (uint32_t at : granted) AppendU32(&to, at);
+  return to;
+}
+
+absl::StatusOr<LockQueuesResult> LockQueuesResult::Decode(absl::string_view bytes) {
+  PayloadReader reader(bytes);
+  LockQueuesResult result;
+  result.status = ReadStatus(&reader);
+  if (reader.ok() && result.status.ok()) {
+    const size_t count = reader.Count(4);
+    result.granted.reserve(count);
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t at = reader.U32();
+      reader.Require(i == 0 || at > result.granted.back());
+      result.granted.push_back(at);
+    }
+  }
+  return Finish(reader, std::move(result), "result of locks");
 }
 
 std::string UpdateOffsetsCommand::Encode() const {

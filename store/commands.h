@@ -9,6 +9,7 @@
 #define TOTORA_STORE_COMMANDS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,8 +18,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/types.h"
+#include "message/override.h"
 
 namespace totora::store {
+
+// What is laid over the stored bytes of a message (message/override.h). Shared,
+// because readers keep it while the index forgets it. Null: nothing.
+using OverrideRecord = std::shared_ptr<const message::Override>;
 
 // Numbers are part of the disk format: never reuse one.
 enum class CommandKind : uint16_t {
@@ -36,6 +42,12 @@ enum class CommandKind : uint16_t {
   kPutConsumerGroup = 12,
   kDeleteConsumerGroup = 13,
   kUpdateOffsets = 14,
+  kSendBack = 15,
+  kForwardToDeadLetter = 16,
+  kCancelTimer = 17,
+  kLockQueues = 18,
+  kUnlockQueues = 19,
+  kCopyOffsets = 20,
 };
 
 // First bytes of every result: did it work, and if not, in which words.
@@ -53,6 +65,11 @@ struct SendItem {
   uint32_t tag_hash = 0;         // 0 = no tag.
   uint32_t queue_id = 0;
   absl::string_view message;     // Stored layout (message/codec.h); see Stamp.
+  // When it gets into its queue, above 0; 0 = at once. One of the two at most:
+  // log time, or how long after the log time at which the command is applied
+  // (delay levels: nobody's clock but the log's decides).
+  int64_t deliver_at_ms = 0;
+  int64_t delay_ms = 0;
 };
 struct SendCommand {
   std::string topic;
@@ -66,10 +83,15 @@ struct SendResult {
   struct Item {
     bool is_duplicate = false;   // Answered with what the first send got.
     uint32_t queue_id = 0;
-    QueueOffset offset;
-    BytePosition position;       // 0 for a duplicate.
+    QueueOffset offset;          // 0 if it waits for its delivery time.
+    BytePosition position;       // 0 for a duplicate, unless it waits.
+    // Above 0: it waits until then. (topic, due_ms, position) names the timer;
+    // see CancelTimerCommand.
+    int64_t due_ms = 0;
   };
-  ResultStatus status;           // NotFound: no such topic; FailedPrecondition: not writable.
+  // NotFound: no such topic; FailedPrecondition: not writable; ResourceExhausted:
+  // as many timers as there may be; InvalidArgument: due later than kDelayMsMax.
+  ResultStatus status;
   std::vector<Item> items;       // One for each SendItem if status is OK.
   std::string Encode() const;
   static absl::StatusOr<SendResult> Decode(absl::string_view bytes);
@@ -98,6 +120,7 @@ struct DeliveredMessage {
   uint32_t size = 0;
   uint32_t attempt = 1;          // 1 = first delivery.
   uint64_t delivery_id = 0;      // Names this delivery in handles.
+  OverrideRecord override_record = nullptr;
 };
 struct ReceiveResult {
   ResultStatus status;           // NotFound: no such topic or consumer group.
@@ -157,7 +180,7 @@ struct DeliveredCommand {
 };
 
 struct ExpireCommand {
-  uint32_t limit = 10000;        // Leases at most.
+  uint32_t limit = 10000;        // Leases at most, and as many timers.
   std::string Encode() const;
   static absl::StatusOr<ExpireCommand> Decode(absl::string_view payload);
 };
@@ -176,6 +199,56 @@ struct ReleaseClientCommand {
 // Earlier incarnations of that replica are over: their ids are forgotten,
 // their deliveries not reported as written are released.
 
+// --- Retries and dead letters ------------------------------------------------
+
+// A classic consumer could not handle a message: another attempt in the consumer
+// group's retry topic, or an end among its dead letters. The replica that takes
+// the call looks the message up (store/find_message.h) and says all that apply
+// needs; nobody reads the log to apply the log.
+struct SendBackCommand {
+  std::string consumer_group;
+  BytePosition position;             // Of the stored bytes…
+  uint32_t size = 0;
+  uint32_t tag_hash = 0;
+  int32_t reconsume_times = 0;       // …and as they were delivered.
+  int32_t max_reconsume_times = 16;  // From so many on: a dead letter.
+  int64_t delay_ms = 0;              // From log time; below 0: a dead letter.
+  // As they were delivered, with RETRY_TOPIC and ORIGIN_MESSAGE_ID set if absent.
+  message::Override override_record;
+
+  std::string Encode() const;
+  static absl::StatusOr<SendBackCommand> Decode(absl::string_view payload);
+};
+struct SendBackResult {
+  // NotFound: no such consumer group; ResourceExhausted: topics or timers;
+  // FailedPrecondition: the retry or dead letter topic is not writable.
+  ResultStatus status;
+  bool is_dead_letter = false;
+  int64_t due_ms = 0;                // 0: it is in its topic.
+  std::string Encode() const;
+  static absl::StatusOr<SendBackResult> Decode(absl::string_view bytes);
+};
+
+// A gRPC consumer gives a message up. It is acked and among the dead letters of
+// its consumer group after this. PlainResult: OK also when it was acked before;
+// FailedPrecondition as in AckResult.
+struct ForwardToDeadLetterCommand {
+  std::string consumer_group;
+  Receipt receipt;
+  std::string Encode() const;
+  static absl::StatusOr<ForwardToDeadLetterCommand> Decode(absl::string_view payload);
+};
+
+// A delayed message is called back before it gets into its queue. PlainResult:
+// NotFound if there is no such timer (any more).
+struct CancelTimerCommand {
+  std::string topic;
+  int64_t due_ms = 0;
+  BytePosition position;
+  std::string Encode() const;
+  static absl::StatusOr<CancelTimerCommand> Decode(absl::string_view payload);
+};
+
 // --- Tables -----------------------------------------------------------------
 
 enum class TopicType : uint8_t { kNormal = 1, kFifo = 2, kDelay = 3, kTransaction = 4, kMixed = 5 };
@@ -193,6 +266,8 @@ struct TopicConfig {
 };
 struct ConsumerGroupConfig {
   std::string name;
+  // Deliveries through receive. A message that is not acked by the end of the last
+  // one is a dead letter.
   uint32_t max_attempts = 17;
   bool is_fifo = false;          // consumeMessageOrderly.
   bool is_enabled = true;
@@ -201,10 +276,17 @@ struct ConsumerGroupConfig {
   static absl::StatusOr<ConsumerGroupConfig> Decode(absl::string_view payload);
   friend bool operator==(const ConsumerGroupConfig&, const ConsumerGroupConfig&) = default;
 };
-struct NameCommand {             // kDeleteTopic, kDeleteConsumerGroup.
+struct NameCommand {             // kDeleteTopic.
   std::string name;
   std::string Encode() const;
   static absl::StatusOr<NameCommand> Decode(absl::string_view payload);
+};
+// Offsets, leases and locks of a consumer group go with it.
+struct DeleteConsumerGroupCommand {
+  std::string name;
+  bool with_topics = false;      // Its retry and its dead letter topic too.
+  std::string Encode() const;
+  static absl::StatusOr<DeleteConsumerGroupCommand> Decode(absl::string_view payload);
 };
 struct UpdateOffsetsCommand {
   struct Item {
@@ -218,6 +300,38 @@ struct UpdateOffsetsCommand {
   std::string Encode() const;
   static absl::StatusOr<UpdateOffsetsCommand> Decode(absl::string_view payload);
 };
+// What one consumer group committed becomes, as by a reset, what another did.
+// PlainResult: NotFound: a group or the topic.
+struct CopyOffsetsCommand {
+  std::string from_group;
+  std::string to_group;
+  std::string topic;             // Empty: all topics.
+  std::string Encode() const;
+  static absl::StatusOr<CopyOffsetsCommand> Decode(absl::string_view payload);
+};
+
+// --- Locks of orderly consumers ------------------------------------------------
+
+struct QueueName {
+  std::string topic;
+  uint32_t queue_id = 0;
+};
+struct LockQueuesCommand {       // kLockQueues, kUnlockQueues.
+  std::string consumer_group;
+  std::string client_id;
+  std::vector<QueueName> queues;  // At most kQueuesMax.
+
+  static constexpr size_t kQueuesMax = 10'000;
+  std::string Encode() const;
+  static absl::StatusOr<LockQueuesCommand> Decode(absl::string_view payload);
+};
+struct LockQueuesResult {        // Of kLockQueues.
+  ResultStatus status;           // NotFound: no such consumer group.
+  std::vector<uint32_t> granted;  // Places in LockQueuesCommand::queues, ascending.
+  std::string Encode() const;
+  static absl::StatusOr<LockQueuesResult> Decode(absl::string_view bytes);
+};
+
 // The result of every command that has no result type of its own.
 struct PlainResult {
   ResultStatus status;

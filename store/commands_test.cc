@@ -30,12 +30,15 @@ Example Make(const char* name, const T& value) {
 std::vector<Example> Examples() {
   SendCommand send;
   send.topic = "orders";
-  send.items.resize(2);
+  send.items.resize(4);
   send.items[0] = {std::string(16, 'h'), true, 7, 3, "first message"};
   send.items[1] = {"", false, 0, 0, "second"};
+  send.items[2] = {"", false, 0, 0, "third", 1000, 0};
+  send.items[3] = {"", false, 0, 0, "fourth", 0, 2000};
   SendResult sent;
   sent.items = {{true, 1, QueueOffset(2), BytePosition(0)},
-                {false, 3, QueueOffset(4), BytePosition(5)}};
+                {false, 3, QueueOffset(4), BytePosition(5)},
+                {true, 3, QueueOffset(0), BytePosition(6), 7}};
   SendResult refused;
   refused.status = {absl::StatusCode::kNotFound, "no such topic"};
   ReceiveCommand receive;
@@ -49,9 +52,15 @@ std::vector<Example> Examples() {
   ReceiveResult received;
   received.messages = {{1, QueueOffset(2), BytePosition(3), 4, 5, 6},
                        {7, QueueOffset(8), BytePosition(9), 10, 11, 12}};
+  message::Override record;
+  record.position = BytePosition(13);
+  record.Change(message::PropertyChange::Kind::kSet, "n", "v");
+  ReceiveResult retried = received;
+  retried.messages[1].override_record = std::make_shared<const message::Override>(record);
   received.has_more = true;
   received.invisible_until_ms = 1234;
   const Receipt receipt{"orders", 3, QueueOffset(99), 1000};
+  const SendBackCommand back{"g", BytePosition(100), 200, 7, 3, 16, -1, record};
   AckCommand ack{"g", {receipt, receipt}};
   AckResult acked;
   acked.codes = {absl::StatusCode::kOk, absl::StatusCode::kFailedPrecondition};
@@ -69,17 +78,26 @@ std::vector<Example> Examples() {
           Make("refused send", refused),
           Make("receive", receive),
           Make("receive result", received),
+          Make("receive result of a retry", retried),
           Make("ack", ack),
           Make("ack result", acked),
           Make("change", change),
           Make("change result", ChangeInvisibleResult{plain.status}),
           Make("delivered", delivered),
           Make("expire", ExpireCommand{77}),
+          Make("send back", back),
+          Make("send back result", SendBackResult{{}, true, 9}),
+          Make("forward", ForwardToDeadLetterCommand{"g", receipt}),
+          Make("cancel", CancelTimerCommand{"orders", 5, BytePosition(6)}),
           Make("alive", ClientsAliveCommand{{"a", "b"}}),
           Make("release", ReleaseClientCommand{"a", "g"}),
           Make("topic", topic),
           Make("group", group),
           Make("name", NameCommand{"orders"}),
+          Make("deleted group", DeleteConsumerGroupCommand{"g", false}),
+          Make("copy", CopyOffsetsCommand{"g", "h", "orders"}),
+          Make("lock", LockQueuesCommand{"g", "c", {{"orders", 1}, {"orders", 2}}}),
+          Make("lock result", LockQueuesResult{{}, {0, 2, 9}}),
           Make("offsets", offsets),
           Make("plain", plain)};
 }
@@ -127,14 +145,17 @@ TEST(Commands, GoldenBytes) {
     return std::string();
   };
   EXPECT_EQ(hex("send"),
-            "0006" "6f7264657273" "00000002"
+            "0006" "6f7264657273" "00000004"
             "03" "68686868686868686868686868686868" "00000007" "00000003"
             "0000000d" "6669727374206d657373616765"
-            "00" "00000000" "00000000" "00000006" "7365636f6e64");
+            "00" "00000000" "00000000" "00000006" "7365636f6e64"
+            "04" "00000000000003e8" "00000000" "00000000" "00000005" "7468697264"
+            "08" "00000000000007d0" "00000000" "00000000" "00000006" "666f75727468");
   EXPECT_EQ(hex("send result"),
-            "00" "0000" "00000002"
+            "00" "0000" "00000003"
             "01" "00000001" "0000000000000002" "0000000000000000"
-            "00" "00000003" "0000000000000004" "0000000000000005");
+            "00" "00000003" "0000000000000004" "0000000000000005"
+            "03" "00000003" "0000000000000000" "0000000000000006" "0000000000000007");
   EXPECT_EQ(hex("refused send"), "05" "000d" "6e6f207375636820746f706963");
   EXPECT_EQ(hex("receive"),
             "0001" "67" "0006" "6f7264657273" "ffffffff" "00000009" "00000010"
@@ -156,6 +177,15 @@ TEST(Commands, GoldenBytes) {
   EXPECT_EQ(hex("topic"), "0006" "6f7264657273" "02" "00000004" "00000008" "00000006");
   EXPECT_EQ(hex("group"), "0001" "67" "00000011" "01");
   EXPECT_EQ(hex("plain"), "08" "0004" "66756c6c");
+}
+
+// The flag is there or not: the only format of which a cut is whole too.
+TEST(Commands, TheDeletionOfAConsumerGroupMayTakeItsTopicsAlong) {
+  const DeleteConsumerGroupCommand command{"g", true};
+  EXPECT_EQ(absl::BytesToHexString(command.Encode()), "0001" "67" "01");
+  EXPECT_TRUE(DeleteConsumerGroupCommand::Decode(command.Encode())->with_topics);
+  EXPECT_FALSE(DeleteConsumerGroupCommand::Decode(NameCommand{"g"}.Encode())->with_topics);
+  EXPECT_FALSE(DeleteConsumerGroupCommand::Decode(std::string("\0\1g\0", 4)).ok());
 }
 
 TEST(Commands, ADecodedSendPointsIntoItsPayload) {

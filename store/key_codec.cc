@@ -11,6 +11,8 @@ constexpr size_t kQueueKeyBytes = 1 + 4 + 4;
 constexpr size_t kLeaseKeyBytes = 1 + 4 + 4 + 4;
 constexpr size_t kOffsetKeyBytes = 1 + 4 + 4;
 constexpr size_t kDedupKeyBytes = 1 + 8;
+constexpr size_t kTimerKeyBytes = 1 + 8 + 8;
+constexpr size_t kKeyRowKeyBytes = 1 + 2 + 8;
 constexpr size_t kCrcBytes = 4;
 
 std::string Key(RowKind kind) { return std::string(1, static_cast<char>(kind)); }
@@ -76,6 +78,32 @@ std::string CommandWindowKey(ReplicaId replica) {
   return Key(RowKind::kCommandWindow, replica.value());
 }
 
+std::string KeyRowKey(uint32_t bucket, LogIndex applied) {
+  std::string key = Key(RowKind::kKeys);
+  AppendU16(&key, static_cast<uint16_t>(bucket));
+  AppendU64(&key, ~applied.value());
+  return key;
+}
+
+std::string LockRowKey(ConsumerGroupId group, TopicId topic) {
+  std::string key = Key(RowKind::kLock, group.value());
+  AppendU32(&key, topic.value());
+  return key;
+}
+
+std::string EntryPlaceKey(uint64_t number) {
+  std::string key = Key(RowKind::kEntryPlace);
+  AppendU64(&key, number);
+  return key;
+}
+
+std::string TimerRowKey(int64_t due_ms, uint64_t position) {
+  std::string key = Key(RowKind::kTimer);
+  AppendU64(&key, static_cast<uint64_t>(due_ms));
+  AppendU64(&key, position);
+  return key;
+}
+
 KeyRange RowsOf(RowKind kind) {
   return {Key(kind), std::string(1, static_cast<char>(static_cast<char>(kind) + 1))};
 }
@@ -83,6 +111,13 @@ KeyRange RowsOf(RowKind kind) {
 KeyRange RowsOf(RowKind kind, TopicId topic) {
   KeyRange range{Key(kind, topic.value()), Key(kind, topic.value() + 1)};
   if (topic.value() == UINT32_MAX) range.to = RowsOf(kind).to;
+  return range;
+}
+
+KeyRange KeyRowsOf(uint32_t bucket) {
+  KeyRange range{Key(RowKind::kKeys), Key(RowKind::kKeys)};
+  AppendU16(&range.from, static_cast<uint16_t>(bucket));
+  AppendU16(&range.to, static_cast<uint16_t>(bucket + 1));
   return range;
 }
 
@@ -108,9 +143,24 @@ absl::StatusOr<LeaseKey> ParseOffsetRowKey(absl::string_view key) {
                   TopicId(GetAt<uint32_t>(key.data() + 5)), 0};
 }
 
+absl::StatusOr<LeaseKey> ParseLockRowKey(absl::string_view key) { return ParseOffsetRowKey(key); }
+
 absl::StatusOr<uint64_t> ParseDedupKey(absl::string_view key) {
   if (key.size() != kDedupKeyBytes) return DamagedKeyError();
   return GetAt<uint64_t>(key.data() + 1);
+}
+
+absl::StatusOr<uint32_t> ParseKeyRowKey(absl::string_view key) {
+  if (key.size() != kKeyRowKeyBytes) return DamagedKeyError();
+  return uint32_t{GetAt<uint16_t>(key.data() + 1)};
+}
+
+absl::StatusOr<uint64_t> ParseEntryPlaceKey(absl::string_view key) { return ParseDedupKey(key); }
+
+absl::StatusOr<std::pair<uint64_t, uint64_t>> ParseTimerKey(absl::string_view key) {
+  if (key.size() != kTimerKeyBytes) return DamagedKeyError();
+  return std::pair<uint64_t, uint64_t>(GetAt<uint64_t>(key.data() + 1),
+                                       GetAt<uint64_t>(key.data() + 9));
 }
 
 absl::string_view ParseClientKey(absl::string_view key) { return key.substr(1); }

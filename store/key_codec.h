@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,6 +25,11 @@ std::string OffsetRowKey(ConsumerGroupId group, TopicId topic);
 std::string ClientKey(absl::string_view client_id);
 std::string DedupKey(uint64_t chunk);
 std::string CommandWindowKey(ReplicaId replica);
+// Rows of one bucket; a later checkpoint's comes first.
+std::string KeyRowKey(uint32_t bucket, LogIndex applied);
+std::string LockRowKey(ConsumerGroupId group, TopicId topic);
+std::string EntryPlaceKey(uint64_t number);
+std::string TimerRowKey(int64_t due_ms, uint64_t position);
 
 // Keys of one kind, or of one topic within a kind that begins with the topic,
 // are those in [from, to).
@@ -33,6 +39,7 @@ struct KeyRange {
 };
 KeyRange RowsOf(RowKind kind);
 KeyRange RowsOf(RowKind kind, TopicId topic);
+KeyRange KeyRowsOf(uint32_t bucket);
 
 // A key's parts. REQUIRES: the key came from a Scan of that kind's range.
 // Errors: DataLoss if it is not as long as keys of its kind are.
@@ -40,7 +47,11 @@ absl::StatusOr<uint32_t> ParseIdKey(absl::string_view key);          // Topic, g
 absl::StatusOr<QueueKey> ParseQueueRowKey(absl::string_view key);
 absl::StatusOr<LeaseKey> ParseLeaseRowKey(absl::string_view key);
 absl::StatusOr<LeaseKey> ParseOffsetRowKey(absl::string_view key);   // queue_id is 0.
+absl::StatusOr<LeaseKey> ParseLockRowKey(absl::string_view key);     // The same.
 absl::StatusOr<uint64_t> ParseDedupKey(absl::string_view key);
+absl::StatusOr<uint32_t> ParseKeyRowKey(absl::string_view key);      // Its bucket.
+absl::StatusOr<uint64_t> ParseEntryPlaceKey(absl::string_view key);
+absl::StatusOr<std::pair<uint64_t, uint64_t>> ParseTimerKey(absl::string_view key);
 absl::string_view ParseClientKey(absl::string_view key);
 
 // `payload` with the CRC-32C of key and payload behind it: a value that lies

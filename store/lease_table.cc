@@ -137,7 +137,7 @@ void LeaseTable::AddReady(LeaseQueue* queue, uint64_t offset, uint64_t delivery_
   ++in_flight_;
 }
 
-uint64_t LeaseTable::Release(const LeaseRef& ref) {
+uint64_t LeaseTable::Release(const LeaseRef& ref, Bury bury) {
   LeaseQueue* const queue = FindMutable(ref.key);
   Touch(ref.key, queue);
   if (ref.is_single) {
@@ -145,7 +145,7 @@ uint64_t LeaseTable::Release(const LeaseRef& ref) {
     const uint64_t delivery_id = it->second.lease.delivery_id;
     const uint32_t attempt = it->second.attempt;
     RemoveSingle(ref.key, queue, it);
-    AddReady(queue, ref.offset, delivery_id, attempt);
+    if (!bury(ref.key, ref.offset, attempt)) AddReady(queue, ref.offset, delivery_id, attempt);
     return 1;
   }
   auto it = queue->ranges.find(ref.offset);
@@ -158,6 +158,7 @@ uint64_t LeaseTable::Release(const LeaseRef& ref) {
     ++count;
     --queue->leased;
     --in_flight_;
+    if (bury(ref.key, ref.offset + at, 1)) continue;
     AddReady(queue, ref.offset + at, range.lease.delivery_id, 1);
   }
   return count;
@@ -242,7 +243,8 @@ absl::StatusCode LeaseTable::Ack(const LeaseKey& key, uint64_t offset, uint64_t 
 }
 
 absl::StatusCode LeaseTable::ChangeInvisible(const LeaseKey& key, uint64_t offset,
-                                             uint64_t delivery_id, const Receiver& receiver) {
+                                             uint64_t delivery_id, const Receiver& receiver,
+                                             Bury bury) {
   LeaseQueue* const queue = FindMutable(key);
   if (queue == nullptr) return absl::StatusCode::kFailedPrecondition;
   SingleLease single;
@@ -267,13 +269,33 @@ absl::StatusCode LeaseTable::ChangeInvisible(const LeaseKey& key, uint64_t offse
   }
   Touch(key, queue);
   if (receiver.deadline_ms <= receiver.now_ms) {
-    AddReady(queue, offset, delivery_id, single.attempt);
+    if (!bury(key, offset, single.attempt)) AddReady(queue, offset, delivery_id, single.attempt);
     return absl::StatusCode::kOk;
   }
   // The client said itself how long: its liveness does not prolong that.
   single.lease = MakeLease(receiver, delivery_id);
   AddSingle(key, queue, offset, std::move(single));
   return absl::StatusCode::kOk;
+}
+
+std::optional<uint32_t> LeaseTable::AttemptsOf(const LeaseKey& key, uint64_t offset,
+                                               uint64_t delivery_id) const {
+  LeaseQueue* const queue = FindMutable(key);
+  if (queue == nullptr) return std::nullopt;
+  if (auto it = queue->singles.find(offset); it != queue->singles.end()) {
+    if (it->second.lease.delivery_id != delivery_id) return std::nullopt;
+    return it->second.attempt;
+  }
+  if (auto ready = queue->ready.find(offset); ready != queue->ready.end()) {
+    if (ready->second.delivery_id != delivery_id) return std::nullopt;
+    return ready->second.attempts;
+  }
+  auto range = queue->FindRange(offset);
+  if (range == queue->ranges.end() || !range->second.held.Test(offset - range->first) ||
+      range->second.lease.delivery_id != delivery_id) {
+    return std::nullopt;
+  }
+  return 1;
 }
 
 void LeaseTable::MarkWritten(const LeaseKey& key, uint64_t offset, uint64_t delivery_id) {
@@ -314,7 +336,8 @@ bool LeaseTable::ReleaseUnwritten(const LeaseKey& key, uint64_t offset, uint64_t
 
 // --- What happens to many -------------------------------------------------------
 
-void LeaseTable::Expire(int64_t now_ms, uint64_t limit, std::vector<LeaseKey>* released) {
+void LeaseTable::Expire(int64_t now_ms, uint64_t limit, Bury bury,
+                        std::vector<LeaseKey>* released) {
   uint64_t done = 0;
   while (done < limit && !expiries_.empty() && expiries_.begin()->deadline_ms <= now_ms) {
     const LeaseRef ref = expiries_.begin()->ref;
@@ -326,7 +349,7 @@ void LeaseTable::Expire(int64_t now_ms, uint64_t limit, std::vector<LeaseKey>* r
       ++done;
       continue;
     }
-    done += Release(ref);
+    done += Release(ref, bury);
     released->push_back(ref.key);
   }
 }

@@ -21,6 +21,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "common/types.h"
@@ -42,6 +43,10 @@ struct Receiver {
 
 class LeaseTable {
  public:
+  // Asked when a message becomes ready again after so many attempts that counted.
+  // True: it was taken care of otherwise, and counts as acked. May not touch the table.
+  using Bury = absl::FunctionRef<bool(const LeaseKey& key, uint64_t offset, uint32_t attempts)>;
+
   // Null if nothing of this queue was ever delivered to the group.
   const LeaseQueue* Find(const LeaseKey& key) const;
 
@@ -65,7 +70,11 @@ class LeaseTable {
                        uint64_t next_delivery_id);
   // OK or FailedPrecondition. `deadline_ms` <= now: ready at once.
   absl::StatusCode ChangeInvisible(const LeaseKey& key, uint64_t offset, uint64_t delivery_id,
-                                   const Receiver& receiver);
+                                   const Receiver& receiver, Bury bury);
+  // Attempts that counted, if the handle is good: see Ack. Empty: it is not, or
+  // the message was acked.
+  std::optional<uint32_t> AttemptsOf(const LeaseKey& key, uint64_t offset,
+                                     uint64_t delivery_id) const;
   void MarkWritten(const LeaseKey& key, uint64_t offset, uint64_t delivery_id);
   // The response was lost: ready at once, the attempt does not count. True if
   // the message was leased under this delivery.
@@ -77,7 +86,7 @@ class LeaseTable {
   // Ends leases whose time has come, in the order of (deadline, key), about
   // `limit` messages of them. A renewed lease lasts while its client was heard
   // of; that it lasts longer than it said is noted here, when it would end.
-  void Expire(int64_t now_ms, uint64_t limit, std::vector<LeaseKey>* released);
+  void Expire(int64_t now_ms, uint64_t limit, Bury bury, std::vector<LeaseKey>* released);
   void ClientAlive(absl::string_view client_id, int64_t now_ms);
   // The client's leases end shortly, those of one group or all of them.
   void ReleaseClient(absl::string_view client_id, std::optional<ConsumerGroupId> group,
@@ -137,8 +146,8 @@ class LeaseTable {
   void RemoveFromRange(const LeaseKey& key, LeaseQueue* queue,
                        absl::btree_map<uint64_t, LeaseRange>::iterator range, uint64_t offset);
   void AddReady(LeaseQueue* queue, uint64_t offset, uint64_t delivery_id, uint32_t attempts);
-  // Everything a lease holds becomes ready. Returns how many messages.
-  uint64_t Release(const LeaseRef& ref);
+  // Everything a lease holds becomes ready, or is buried. Returns how many messages.
+  uint64_t Release(const LeaseRef& ref, Bury bury);
   bool ReleaseOlder(const LeaseKey& key, LeaseQueue* queue, ReplicaId replica,
                     Incarnation incarnation);
   void Drop(absl::btree_map<LeaseKey, std::unique_ptr<LeaseQueue>>::iterator from,

@@ -1,21 +1,26 @@
 #include "store/queue_block.h"
 
 #include "common/coding.h"
+#include "message/override.h"
 #include "store/payload.h"
 
 namespace totora::store {
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kPlainFormat = 1;
+constexpr uint8_t kOverrideFormat = 2;  // Override records follow the entries.
+
+constexpr size_t kOverrideBytesMin = 1 + 4;
 
 }  // namespace
 
 // Each entry is told as the difference to what the one before it lets expect:
 // the message lies right behind it and was stored at the same time.
-std::string EncodeBlock(absl::Span<const IndexEntry> entries) {
+std::string EncodeBlock(absl::Span<const IndexEntry> entries,
+                        absl::Span<const EntryOverride> overrides) {
   std::string to;
   to.reserve(2 + entries.size() * 12);
-  AppendU8(&to, kFormat);
+  AppendU8(&to, overrides.empty() ? kPlainFormat : kOverrideFormat);
   AppendU8(&to, static_cast<uint8_t>(entries.size()));
   uint64_t expected = 0;
   int64_t time = 0;
@@ -28,13 +33,22 @@ std::string EncodeBlock(absl::Span<const IndexEntry> entries) {
     expected = entry.position + entry.size;
     time = entry.store_time_ms;
   }
+  if (overrides.empty()) return to;
+  AppendU8(&to, static_cast<uint8_t>(overrides.size()));
+  for (const EntryOverride& override_record : overrides) {
+    AppendU8(&to, static_cast<uint8_t>(override_record.at));
+    AppendBytes(&to, *override_record.record);
+  }
   return to;
 }
 
-bool DecodeBlock(absl::string_view bytes, size_t count, std::vector<IndexEntry>* entries) {
+bool DecodeBlock(absl::string_view bytes, size_t count, std::vector<IndexEntry>* entries,
+                 std::vector<EntryOverride>* overrides) {
   entries->clear();
+  overrides->clear();
   PayloadReader reader(bytes);
-  reader.Require(reader.U8() == kFormat);
+  const uint8_t format = reader.U8();
+  reader.Require(format == kPlainFormat || format == kOverrideFormat);
   reader.Require(reader.U8() == count);
   if (!reader.ok()) return false;
   entries->reserve(count);
@@ -53,6 +67,18 @@ bool DecodeBlock(absl::string_view bytes, size_t count, std::vector<IndexEntry>*
       reader.Require(entry.tag_hash != 0);
     }
     expected = entry.position + entry.size;
+  }
+  if (format == kPlainFormat) return reader.done();
+  const uint8_t records = reader.U8();
+  reader.Require(records > 0 && records <= reader.rest().size() / kOverrideBytesMin);
+  for (uint8_t i = 0; i < records && reader.ok(); ++i) {
+    EntryOverride& override_record = overrides->emplace_back();
+    override_record.at = reader.U8();
+    reader.Require(override_record.at < count &&
+                   (i == 0 || override_record.at > (*overrides)[i - 1u].at));
+    const absl::string_view record = reader.Prefixed();
+    reader.Require(record.size() <= message::kOverrideBytesMax);
+    override_record.record = std::make_shared<const std::string>(record);
   }
   return reader.done();
 }

@@ -5,6 +5,7 @@
 #define TOTORA_STORE_QUEUE_BLOCK_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,23 @@ struct IndexEntry {
   friend bool operator==(const IndexEntry&, const IndexEntry&) = default;
 };
 
-// At most kBlockEntries of them.
-std::string EncodeBlock(absl::Span<const IndexEntry> entries);
+// An override record (message/override.h), encoded. Shared by whoever has a copy
+// of the entry; null: there is none.
+using OverrideBytes = std::shared_ptr<const std::string>;
+
+// The override record of one entry, beside the entries: almost none has one.
+struct EntryOverride {
+  uint64_t at = 0;        // Number of the entry; what it counts from, its holder says.
+  OverrideBytes record;
+};
+
+// At most kBlockEntries of them. `overrides` count from entries[0], ascending.
+std::string EncodeBlock(absl::Span<const IndexEntry> entries,
+                        absl::Span<const EntryOverride> overrides = {});
 
 // False if `bytes` are not what EncodeBlock makes of exactly `count` entries.
-bool DecodeBlock(absl::string_view bytes, size_t count, std::vector<IndexEntry>* entries);
+bool DecodeBlock(absl::string_view bytes, size_t count, std::vector<IndexEntry>* entries,
+                 std::vector<EntryOverride>* overrides);
 
 }  // namespace totora::store
 

@@ -18,6 +18,8 @@ constexpr size_t kCachedBlocks = 256;
 constexpr uint64_t kTailEntriesMax = 1 << 20;
 
 constexpr size_t kQueueRowHeaderBytes = 16;
+// What an entry weighs in RAM until a checkpoint has it.
+constexpr size_t kBytesOfAnEntry = 16;
 
 absl::Status DamagedBlock(const QueueKey& key, uint64_t number) {
   return absl::DataLossError(absl::StrCat("checkpoint: block ", number, " of queue ", key.queue_id,
@@ -34,7 +36,7 @@ void FrozenQueue::AppendRows(std::vector<CheckpointWrite>* rows) const {
   std::string row;
   AppendU64(&row, begin);
   AppendU64(&row, end);
-  if (!tail.empty()) row += EncodeBlock(tail);
+  if (!tail.empty()) row += EncodeBlock(tail, tail_overrides);
   rows->push_back({QueueRowKey(key), std::move(row)});
 }
 
@@ -58,7 +60,8 @@ absl::Status QueueIndex::ReadTailRow(const QueueKey& key, size_t count, Block* b
   if (!row.has_value()) return absl::DataLossError("checkpoint: a queue's row is missing");
   TOTORA_ASSIGN_OR_RETURN(absl::string_view payload, OpenValue(row_key, *row));
   if (payload.size() < kQueueRowHeaderBytes ||
-      !DecodeBlock(payload.substr(kQueueRowHeaderBytes), count, block)) {
+      !DecodeBlock(payload.substr(kQueueRowHeaderBytes), count, &block->entries,
+                   &block->overrides)) {
     return absl::DataLossError("checkpoint: a queue's tail is damaged");
   }
   return absl::OkStatus();
@@ -70,24 +73,34 @@ absl::Status QueueIndex::LoadTail(Topic* topic, uint32_t queue_id) {
   tail->first_sealed = queue.end / kBlockEntries;
   const size_t count = queue.end % kBlockEntries;
   if (count > 0) {
-    TOTORA_RETURN_IF_ERROR(ReadTailRow({topic->id, queue_id}, count, &tail->entries));
+    Block block;
+    TOTORA_RETURN_IF_ERROR(ReadTailRow({topic->id, queue_id}, count, &block));
+    tail->entries = std::move(block.entries);
+    tail->overrides = std::move(block.overrides);
   }
   tail_entries_ += count;
   queue.tail = std::move(tail);
   return absl::OkStatus();
 }
 
-absl::Status QueueIndex::Append(Topic* topic, uint32_t queue_id, const IndexEntry& entry) {
+absl::Status QueueIndex::Append(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
+                                OverrideBytes override_record) {
   Queue& queue = topic->queues[queue_id];
   if (queue.tail == nullptr) TOTORA_RETURN_IF_ERROR(LoadTail(topic, queue_id));
   QueueTail& tail = *queue.tail;
+  if (override_record != nullptr) {
+    unfrozen_entries_ += override_record->size() / kBytesOfAnEntry;
+    tail.overrides.push_back({tail.entries.size(), std::move(override_record)});
+  }
   tail.entries.push_back(entry);
   ++queue.end;
   ++tail_entries_;
   ++unfrozen_entries_;
   if (tail.entries.size() == kBlockEntries) {
-    tail.sealed.push_back(std::make_shared<const std::string>(EncodeBlock(tail.entries)));
+    tail.sealed.push_back(
+        std::make_shared<const std::string>(EncodeBlock(tail.entries, tail.overrides)));
     tail.entries.clear();
+    tail.overrides.clear();
     tail_entries_ -= kBlockEntries;
   }
   if (!tail.is_dirty) {
@@ -98,7 +111,19 @@ absl::Status QueueIndex::Append(Topic* topic, uint32_t queue_id, const IndexEntr
 }
 
 absl::Status QueueIndex::Read(const Topic& topic, uint32_t queue_id, uint64_t from, uint64_t count,
-                              std::vector<IndexEntry>* to) const {
+                              std::vector<IndexEntry>* to,
+                              std::vector<EntryOverride>* overrides) const {
+  // Takes what [skip, skip + take) of a block has.
+  const auto copy = [&](const std::vector<IndexEntry>& block,
+                        const std::vector<EntryOverride>& records, uint64_t skip, uint64_t take) {
+    const auto begin = block.begin() + static_cast<ptrdiff_t>(skip);
+    to->insert(to->end(), begin, begin + static_cast<ptrdiff_t>(take));
+    if (overrides == nullptr) return;
+    for (const EntryOverride& record : records) {
+      if (record.at < skip || record.at >= skip + take) continue;
+      overrides->push_back({from - skip + record.at, record.record});
+    }
+  };
   const Queue& queue = topic.queues[queue_id];
   TOTORA_DCHECK(from >= queue.begin && from + count <= queue.end);
   const uint64_t last_block = queue.end / kBlockEntries;
@@ -107,14 +132,12 @@ absl::Status QueueIndex::Read(const Topic& topic, uint32_t queue_id, uint64_t fr
     const uint64_t skip = from % kBlockEntries;
     const uint64_t take = std::min(count, kBlockEntries - skip);
     if (number == last_block && queue.tail != nullptr) {
-      const auto begin = queue.tail->entries.begin() + static_cast<ptrdiff_t>(skip);
-      to->insert(to->end(), begin, begin + static_cast<ptrdiff_t>(take));
+      copy(queue.tail->entries, queue.tail->overrides, skip, take);
     } else {
       const size_t size = number == last_block ? queue.end % kBlockEntries : kBlockEntries;
       TOTORA_ASSIGN_OR_RETURN(std::shared_ptr<const Block> block,
                               ReadBlock({topic.id, queue_id}, queue, number, size));
-      const auto begin = block->begin() + static_cast<ptrdiff_t>(skip);
-      to->insert(to->end(), begin, begin + static_cast<ptrdiff_t>(take));
+      copy(block->entries, block->overrides, skip, take);
     }
     from += take;
     count -= take;
@@ -128,7 +151,7 @@ absl::StatusOr<std::shared_ptr<const QueueIndex::Block>> QueueIndex::ReadBlock(
   auto cached = cache_.find(id);
   if (cached != cache_.end()) {
     // A tail that was read at rest may have grown or become a block since.
-    if (cached->second->second->size() == count) {
+    if (cached->second->second->entries.size() == count) {
       recent_.splice(recent_.begin(), recent_, cached->second);
       return recent_.front().second;
     }
@@ -139,7 +162,7 @@ absl::StatusOr<std::shared_ptr<const QueueIndex::Block>> QueueIndex::ReadBlock(
   auto block = std::make_shared<Block>();
   if (queue.tail != nullptr && number >= queue.tail->first_sealed) {
     const std::string& sealed = *queue.tail->sealed[number - queue.tail->first_sealed];
-    TOTORA_CHECK(DecodeBlock(sealed, count, block.get())) << " a block of our own making";
+    TOTORA_CHECK(DecodeBlock(sealed, count, &block->entries, &block->overrides)) << " a block of our own making";
   } else if (count < kBlockEntries) {
     TOTORA_RETURN_IF_ERROR(ReadTailRow(key, count, block.get()));
   } else {
@@ -147,7 +170,9 @@ absl::StatusOr<std::shared_ptr<const QueueIndex::Block>> QueueIndex::ReadBlock(
     TOTORA_ASSIGN_OR_RETURN(std::optional<std::string> row, checkpoints_->Get(row_key));
     if (!row.has_value()) return DamagedBlock(key, number);
     TOTORA_ASSIGN_OR_RETURN(absl::string_view payload, OpenValue(row_key, *row));
-    if (!DecodeBlock(payload, count, block.get())) return DamagedBlock(key, number);
+    if (!DecodeBlock(payload, count, &block->entries, &block->overrides)) {
+      return DamagedBlock(key, number);
+    }
   }
 
   recent_.emplace_front(id, std::move(block));
@@ -175,7 +200,8 @@ std::vector<FrozenQueue> QueueIndex::Freeze() {
     QueueTail& tail = *queue.tail;
     tail.is_dirty = false;
     tail.frozen = static_cast<uint32_t>(tail.sealed.size());
-    frozen.push_back({key, queue.begin, queue.end, tail.entries, tail.first_sealed, tail.sealed});
+    frozen.push_back({key, queue.begin, queue.end, tail.entries, tail.overrides,
+                      tail.first_sealed, tail.sealed});
   }
   dirty_.clear();
   unfrozen_entries_ = 0;

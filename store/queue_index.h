@@ -35,6 +35,7 @@ struct FrozenQueue {
   uint64_t begin = 0;
   uint64_t end = 0;
   std::vector<IndexEntry> tail;
+  std::vector<EntryOverride> tail_overrides;
   uint64_t first_block = 0;
   std::vector<std::shared_ptr<const std::string>> blocks;
 
@@ -51,13 +52,16 @@ class QueueIndex {
   // Adds one message at the end of a queue.
   // Errors: of the checkpoint store, if the queue was at rest and its tail
   //   cannot be read.
-  absl::Status Append(Topic* topic, uint32_t queue_id, const IndexEntry& entry);
+  absl::Status Append(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
+                      OverrideBytes override_record = nullptr);
 
-  // Appends the entries [from, from + count) to `to`.
+  // Appends the entries [from, from + count) to `to`, and the override records
+  // of those that have one, by queue offset, to `overrides` (may be null).
   // REQUIRES: the queue exists and holds them.
   // Errors: DataLoss if a block is damaged or missing; the checkpoint store's own.
   absl::Status Read(const Topic& topic, uint32_t queue_id, uint64_t from, uint64_t count,
-                    std::vector<IndexEntry>* to) const;
+                    std::vector<IndexEntry>* to,
+                    std::vector<EntryOverride>* overrides = nullptr) const;
 
   // The topic goes, and its queues with it.
   void Forget(const Topic& topic);
@@ -67,14 +71,17 @@ class QueueIndex {
   std::vector<FrozenQueue> Freeze();
   void Thaw(const std::vector<FrozenQueue>& frozen);
 
-  // Appended since the last freeze.
+  // Appended since the last freeze; an override record counts as several.
   uint64_t unfrozen_entries() const { return unfrozen_entries_; }
 
   // Takes in a queue's row; its tail stays in the store until it is needed.
   absl::Status LoadRow(Topic* topic, uint32_t queue_id, absl::string_view payload);
 
  private:
-  using Block = std::vector<IndexEntry>;
+  struct Block {
+    std::vector<IndexEntry> entries;
+    std::vector<EntryOverride> overrides;   // They count from entries[0].
+  };
   struct BlockId {
     QueueKey queue;
     uint64_t number = 0;

@@ -24,6 +24,7 @@ using absl::StatusCode;
 class Model {
  public:
   struct Row {
+    uint64_t offset = 0;
     bool is_leased = true;
     uint64_t delivery = 0;
     uint32_t attempts = 0;
@@ -66,6 +67,12 @@ class Model {
         item.offset = QueueOffset(known->second.offset);
         continue;
       }
+      if (out.delay_ms > 0) {
+        item.queue_id = out.queue;
+        item.due_ms = now + out.delay_ms;
+        timers.emplace(item.due_ms, Waiting{generations[topic], topic, out.queue, out.tag});
+        continue;
+      }
       std::vector<uint32_t>& queue = topics[topic][out.queue];
       item.queue_id = out.queue;
       item.offset = QueueOffset(queue.size());
@@ -73,6 +80,17 @@ class Model {
       queue.push_back(out.tag);
     }
     return result;
+  }
+
+  // A multimap keeps the order of the log among those that are due together.
+  void FireTimers() {
+    while (!timers.empty() && timers.begin()->first <= now) {
+      const Waiting& due = timers.begin()->second;
+      if (topics.contains(due.topic) && generations[due.topic] == due.generation) {
+        topics[due.topic][due.queue].push_back(due.tag);
+      }
+      timers.erase(timers.begin());
+    }
   }
 
   ReceiveResult Receive(const ReceiveCommand& command, ReplicaId replica,
@@ -103,6 +121,7 @@ class Model {
       result.messages.push_back(
           {queue, QueueOffset(offset), BytePosition(0), 0, attempt, delivery[queue]});
       Row row;
+      row.offset = offset;
       row.delivery = delivery[queue];
       row.attempts = attempt;
       row.deadline = now + command.invisible_ms;
@@ -178,6 +197,7 @@ class Model {
     row->client = "";
     row->replica = replica;
     row->incarnation = incarnation;
+    Bury();
     return StatusCode::kOk;
   }
 
@@ -197,6 +217,38 @@ class Model {
     if (!row.is_renewed || !alive.contains(row.client)) return row.deadline;
     return std::max(row.deadline, std::min(alive[row.client], row.received + kAutoRenewMsMax));
   }
+  // Whatever became ready after its last attempt is a dead letter instead.
+  bool BuryIfSpent(const Key& key, const Row& row) {
+    const std::string& group = std::get<0>(key);
+    if (row.is_leased || row.attempts < attempts_max[group]) return false;
+    Give("%DLQ%" + group, topics[std::get<1>(key)][std::get<2>(key)][row.offset]);
+    return true;
+  }
+  void Bury() {
+    for (auto& [key, consumption] : consumptions) {
+      for (auto it = consumption.rows.begin(); it != consumption.rows.end();) {
+        it = BuryIfSpent(key, it->second) ? consumption.rows.erase(it) : std::next(it);
+      }
+    }
+  }
+  // The topic has one queue, made when it is needed.
+  void Give(const std::string& topic, uint32_t tag) {
+    std::vector<std::vector<uint32_t>>& queues = topics[topic];
+    if (queues.empty()) queues.resize(1);
+    queues[0].push_back(tag);
+  }
+  StatusCode Forward(const std::string& group, const Receipt& receipt) {
+    if (!groups.contains(group)) return StatusCode::kNotFound;
+    bool was_given;
+    Row* const row = Find(group, receipt, &was_given);
+    if (!was_given || (row != nullptr && row->delivery != receipt.delivery_id)) {
+      return StatusCode::kFailedPrecondition;
+    }
+    if (row == nullptr) return StatusCode::kOk;
+    Give("%DLQ%" + group, topics[receipt.topic][receipt.queue_id][receipt.offset.value()]);
+    return Ack(group, receipt);
+  }
+
   template <typename Visit>
   void ForEach(Visit visit) {
     for (auto& [key, consumption] : consumptions) {
@@ -209,6 +261,7 @@ class Model {
     ForEach([&](const Key&, Row* row) {
       if (EndOf(*row) <= now) row->is_leased = false;
     });
+    Bury();
   }
   bool HasRenewed(const std::string& client) {
     bool has = false;
@@ -226,6 +279,14 @@ class Model {
       row->is_renewed = false;
     });
   }
+  void ReleaseLocks(const std::string& client, const std::string& group) {
+    if (!group.empty() && !groups.contains(group)) return;
+    for (auto it = locks.begin(); it != locks.end();) {
+      const bool is_gone = it->second.first == client &&
+                           (group.empty() || std::get<0>(it->first) == group);
+      it = is_gone ? locks.erase(it) : std::next(it);
+    }
+  }
   void ReplicaStarted(ReplicaId replica, Incarnation incarnation) {
     ForEach([&](const Key&, Row* row) {
       if (row->replica == replica && row->incarnation < incarnation && !row->is_written) {
@@ -238,6 +299,9 @@ class Model {
     for (auto it = consumptions.begin(); it != consumptions.end();) {
       it = matches(it->first) ? consumptions.erase(it) : std::next(it);
     }
+    for (auto it = locks.begin(); it != locks.end();) {
+      it = matches(it->first) ? locks.erase(it) : std::next(it);
+    }
   }
   // After every command: a client is known while it holds a renewed lease.
   void Tidy() {
@@ -246,12 +310,23 @@ class Model {
     }
   }
 
+  struct Waiting {
+    int generation = 0;
+    std::string topic;
+    uint32_t queue = 0;
+    uint32_t tag = 0;
+  };
+
   int64_t now = 0;
   uint64_t next_delivery = 1;
+  std::multimap<int64_t, Waiting> timers;
+  std::map<std::string, int> generations;                            // Deletions of a topic.
   std::map<std::string, std::vector<std::vector<uint32_t>>> topics;  // Tags by queue.
   std::map<std::string, bool> groups;                                // FIFO?
+  std::map<std::string, uint32_t> attempts_max;                      // Of groups.
   std::map<Key, Consumption> consumptions;
   std::map<std::string, int64_t> alive;
+  std::map<Key, std::pair<std::string, int64_t>> locks;              // Client, until.
   std::map<std::string, Place> ids;
 };
 
@@ -291,6 +366,12 @@ class RandomClients {
       ASSERT_EQ(progress.ready_again, consumption.rows.size() - consumption.Leased());
       ASSERT_EQ(progress.committed.value(),
                 consumption.rows.empty() ? consumption.next : consumption.rows.begin()->first);
+    }
+    ASSERT_EQ(machine->TimerCount(), model.timers.size());
+    for (const auto& [topic, queues] : model.topics) {
+      for (uint32_t at = 0; at < queues.size(); ++at) {
+        ASSERT_EQ(machine->Bounds(topic, at)->end.value(), queues[at].size());
+      }
     }
   }
 
@@ -333,16 +414,19 @@ class RandomClients {
     if (what < 50) return Receive();
     if (what < 66) return Ack();
     if (what < 74) return Change();
-    if (what < 82) return Report();
+    if (what < 80) return Report();
+    if (what < 82) return Below(2) == 0 ? Forward() : SendBack();
     if (what < 88) {
       machine.Expire();
-      return model.Expire();
+      model.Expire();
+      return model.FireTimers();
     }
     if (what < 92) {
       const std::string client = Client();
       machine.Alive(client);
       return model.Alive(client);
     }
+    if (what < 93) return Below(2) == 0 ? Cancel() : Lock();
     if (what < 94) return Release();
     if (what < 96) return Restart();
     Administer();
@@ -357,6 +441,11 @@ class RandomClients {
       out.tag = static_cast<uint32_t>(Below(4));
       if (Below(2) == 0) out.id = absl::StrCat("id", Below(60));
       out.is_deliberate = Below(8) == 0;
+      if (Below(3) == 0) out.properties = absl::StrCat("KEYS\1k", Below(50), " all\2");
+      if (Below(6) == 0) {
+        out.id = "";
+        out.delay_ms = 1 + static_cast<int64_t>(Below(30'000));
+      }
     }
     SendResult expected = model.Send(topic, messages);
     const SendResult result = machine.Send(topic, messages);
@@ -366,7 +455,27 @@ class RandomClients {
       ASSERT_EQ(result.items[i].is_duplicate, expected.items[i].is_duplicate);
       ASSERT_EQ(result.items[i].queue_id, expected.items[i].queue_id);
       ASSERT_EQ(result.items[i].offset, expected.items[i].offset);
+      ASSERT_EQ(result.items[i].due_ms, expected.items[i].due_ms);
+      if (result.items[i].due_ms > 0) waiting_.push_back({topic, result.items[i]});
     }
+  }
+
+  // Only the latest of a due time: the model does not know them by position.
+  void Cancel() {
+    if (waiting_.empty()) return;
+    const size_t chosen = Below(waiting_.size());
+    const auto [topic, item] = waiting_[chosen];
+    if (model.timers.count(item.due_ms) > 1) return;
+    auto it = model.timers.find(item.due_ms);
+    const bool waits = it != model.timers.end() && model.topics.contains(topic) &&
+                       it->second.topic == topic &&
+                       it->second.generation == model.generations[topic];
+    ASSERT_EQ(machine.Run(CommandKind::kCancelTimer,
+                          CancelTimerCommand{topic, item.due_ms, item.position}),
+              waits ? StatusCode::kOk : StatusCode::kNotFound);
+    if (!waits) return;
+    model.timers.erase(it);
+    waiting_.erase(waiting_.begin() + static_cast<ptrdiff_t>(chosen));
   }
 
   void Receive() {
@@ -410,6 +519,75 @@ class RandomClients {
               expected);
   }
 
+  void Lock() {
+    LockQueuesCommand command{Group(), Client(), {}};
+    for (uint64_t i = Below(4); i > 0; --i) {
+      command.queues.push_back({Topic(), static_cast<uint32_t>(Below(2))});
+    }
+    const bool is_unlock = Below(3) == 0;
+    if (is_unlock) {
+      machine.Run(CommandKind::kUnlockQueues, command);
+    }
+    std::vector<uint32_t> expected;
+    for (uint32_t i = 0; i < command.queues.size(); ++i) {
+      const Model::Key key(command.consumer_group, command.queues[i].topic,
+                           command.queues[i].queue_id);
+      if (!model.groups.contains(command.consumer_group) ||
+          !model.topics.contains(command.queues[i].topic)) {
+        continue;
+      }
+      auto held = model.locks.find(key);
+      const bool is_free = held == model.locks.end() || held->second.second <= model.now;
+      const bool is_own = held != model.locks.end() && held->second.first == command.client_id;
+      if (is_unlock) {
+        if (is_own) model.locks.erase(held);
+      } else if (is_free || is_own) {
+        model.locks[key] = {command.client_id, model.now + kLockMs};
+        expected.push_back(i);
+      }
+    }
+    if (is_unlock) return;
+    const auto result = machine.Ask<LockQueuesResult>(CommandKind::kLockQueues, command);
+    ASSERT_EQ(result.granted, expected);
+  }
+
+  void Forward() {
+    const Handle handle = AnyHandle();
+    ASSERT_EQ(machine.Run(CommandKind::kForwardToDeadLetter,
+                          ForwardToDeadLetterCommand{handle.group, handle.receipt}),
+              model.Forward(handle.group, handle.receipt));
+  }
+
+  // The model has one kind of timer, and one queue for each retry topic.
+  void SendBack() {
+    SendBackCommand command;
+    command.consumer_group = Group();
+    command.position = BytePosition(Below(100'000));
+    command.size = 100;
+    command.tag_hash = static_cast<uint32_t>(Below(4));
+    command.reconsume_times = static_cast<int32_t>(Below(20));
+    command.override_record.Change(message::PropertyChange::Kind::kSetIfAbsent, "RETRY_TOPIC",
+                                   Topic());
+    const uint64_t how = Below(3);
+    if (how == 0) command.delay_ms = -1;
+    if (how == 1) command.delay_ms = 1 + static_cast<int64_t>(Below(20'000));
+    const SendBackResult result = machine.Ask<SendBackResult>(CommandKind::kSendBack, command);
+    const bool is_known = model.groups.contains(command.consumer_group);
+    ASSERT_EQ(result.status.code, is_known ? StatusCode::kOk : StatusCode::kNotFound);
+    if (!is_known) return;
+    const bool is_dead = how == 0 || command.reconsume_times >= 16;
+    ASSERT_EQ(result.is_dead_letter, is_dead);
+    const std::string topic = (is_dead ? "%DLQ%" : "%RETRY%") + command.consumer_group;
+    if (model.topics[topic].empty()) model.topics[topic].resize(1);
+    if (is_dead || how == 2) {
+      model.topics[topic][0].push_back(command.tag_hash);
+    } else {
+      ASSERT_EQ(result.due_ms, model.now + command.delay_ms);
+      model.timers.emplace(result.due_ms,
+                           Model::Waiting{model.generations[topic], topic, 0, command.tag_hash});
+    }
+  }
+
   void Report() {
     const Handle handle = AnyHandle();
     const bool was_written = Below(2) == 0;
@@ -420,6 +598,7 @@ class RandomClients {
   void Release() {
     const ReleaseClientCommand command{Client(), Below(2) == 0 ? "" : Group()};
     model.Release(command.client_id, command.consumer_group);
+    model.ReleaseLocks(command.client_id, command.consumer_group);
     machine.Run(CommandKind::kReleaseClient, command);
   }
 
@@ -435,8 +614,11 @@ class RandomClients {
     model.topics[topic].resize(2);
   }
   void PutGroup(const std::string& group) {
-    machine.PutGroup(group, group == "g2");
+    // One group gives up early.
+    const uint32_t attempts = group == "g1" ? 2 : 17;
+    machine.PutGroup(group, group == "g2", attempts);
     model.groups[group] = group == "g2";
+    model.attempts_max[group] = attempts;
   }
   void Administer() {
     const uint64_t what = Below(10);
@@ -448,7 +630,7 @@ class RandomClients {
       PutGroup(group);
     } else if (what == 8) {
       machine.Run(CommandKind::kDeleteTopic, NameCommand{topic});
-      model.topics.erase(topic);
+      if (model.topics.erase(topic) > 0) ++model.generations[topic];
       model.Drop([&](const Model::Key& key) { return std::get<1>(key) == topic; });
     } else {
       machine.Run(CommandKind::kDeleteConsumerGroup, NameCommand{group});
@@ -460,6 +642,7 @@ class RandomClients {
   std::mt19937_64 random_;
   std::map<ReplicaId, Life> lives_;
   std::vector<Handle> handles_;
+  std::vector<std::pair<std::string, SendResult::Item>> waiting_;
 };
 
 uint64_t FirstSeed() {

@@ -65,6 +65,12 @@ std::vector<IndexEntry> RandomEntries(uint32_t seed, size_t count) {
   return entries;
 }
 
+// Of blocks without override records.
+bool DecodeBlock(absl::string_view bytes, size_t count, std::vector<IndexEntry>* entries) {
+  std::vector<EntryOverride> overrides;
+  return DecodeBlock(bytes, count, entries, &overrides) && overrides.empty();
+}
+
 TEST(QueueBlock, RoundTripsWhateverIsInIt) {
   for (uint32_t seed = 1; seed <= 50; ++seed) {
     const std::vector<IndexEntry> entries = RandomEntries(seed, seed % 129);
@@ -94,6 +100,33 @@ TEST(QueueBlock, ATruncatedOneIsRefused) {
   }
   EXPECT_FALSE(DecodeBlock(block, 19, &decoded));
   EXPECT_FALSE(DecodeBlock(block + "x", 20, &decoded));
+}
+
+TEST(QueueBlock, OverrideRecordsCostOnlyTheEntriesThatHaveThem) {
+  const std::vector<IndexEntry> entries = RandomEntries(7, 128);
+  const std::string plain = EncodeBlock(entries);
+  std::vector<EntryOverride> overrides;
+  for (uint64_t at : {0, 5, 127}) {
+    overrides.push_back({at, std::make_shared<const std::string>(at, 'r')});
+  }
+  const std::string block = EncodeBlock(entries, overrides);
+
+  EXPECT_EQ(block.size(), plain.size() + 1 + 3 * (1 + 4) + 5 + 127);
+  EXPECT_EQ(plain[0], 1);
+  EXPECT_EQ(block[0], 2);
+  std::vector<IndexEntry> decoded;
+  std::vector<EntryOverride> records;
+  ASSERT_TRUE(DecodeBlock(block, 128, &decoded, &records));
+  EXPECT_EQ(decoded, entries);
+  ASSERT_EQ(records.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(records[i].at, overrides[i].at);
+    EXPECT_EQ(*records[i].record, *overrides[i].record);
+  }
+  for (size_t keep = 0; keep < block.size(); ++keep) {
+    EXPECT_FALSE(DecodeBlock(absl::string_view(block).substr(0, keep), 128, &decoded, &records));
+  }
+  EXPECT_FALSE(DecodeBlock(block + "x", 128, &decoded, &records));
 }
 
 TEST(QueueBlock, AMessageOfAHotQueueTakesFewBytes) {

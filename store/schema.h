@@ -21,7 +21,7 @@
 namespace totora::store {
 
 // Of the rows below. A store with a higher one is refused.
-inline constexpr uint32_t kSchemaVersion = 1;
+inline constexpr uint32_t kSchemaVersion = 2;
 
 // First byte of every key. Part of the disk format: never reuse one.
 enum class RowKind : char {
@@ -29,11 +29,15 @@ enum class RowKind : char {
   kBlock = 'B',          // topic, queue, first offset → a full index block.
   kClient = 'C',         // client id → until when it is known to live.
   kDedup = 'D',          // number of the chunk → message ids.
+  kEntryPlace = 'E',     // MiB of the log → the first entry that begins in it.
   kConsumerGroup = 'G',  // consumer group → its configuration.
+  kLock = 'H',           // consumer group, topic → which clients hold which queues.
+  kKeys = 'K',           // bucket, applied index → packed hashes of message keys.
   kLease = 'L',          // consumer group, topic, queue → progress and leases.
   kMeta = 'M',           // → schema version, applied index, counters.
   kOffset = 'O',         // consumer group, topic → committed offsets.
   kQueue = 'Q',          // topic, queue → bounds and the tail of the index.
+  kTimer = 'S',          // due time, position → what becomes an index entry then.
   kTopic = 'T',          // topic → its configuration.
   kCommandWindow = 'W',  // replica → ids of commands and their results.
   kDeadTopic = 'X',      // topic → its queues and blocks are still to be removed.
@@ -85,11 +89,14 @@ inline constexpr uint64_t kInFlightMax = 10'000;
 inline constexpr uint64_t kInFlightTotalMax = 4'000'000;  // Of all together.
 inline constexpr size_t kLeaseQueuesMax = 4'000'000;      // LeaseKeys with a state.
 inline constexpr size_t kOffsetsMax = 4'000'000;
+inline constexpr size_t kLocksMax = 200'000;
 // Index entries that one receive looks at before it answers has_more.
 inline constexpr uint64_t kScanMax = 4096;
 // Results kept for one replica, twice what it may have outstanding. Beyond it
 // the oldest is taken for answered.
 inline constexpr size_t kCommandResultsMax = 200'000;
+// Of delayed messages. What users may ask for is a setting of the services.
+inline constexpr int64_t kDelayMsMax = int64_t{3660} * 24 * 3600 * 1000;
 inline constexpr int64_t kInvisibleMsMax = int64_t{30} * 24 * 3600 * 1000;
 
 // --- Leases.
@@ -100,6 +107,10 @@ inline constexpr int64_t kClientAliveMs = 60'000;
 inline constexpr int64_t kAutoRenewMsMax = int64_t{3} * 3600 * 1000;
 // What a client that says goodbye holds, ends after this.
 inline constexpr int64_t kReleaseDelayMs = 1'000;
+
+// --- Locks of orderly consumers. RocketMQ's rebalanceLockMaxLiveTime; clients ask
+// again every 20 s.
+inline constexpr int64_t kLockMs = 60'000;
 
 }  // namespace totora::store
 

@@ -18,6 +18,9 @@ struct SendItemView {
   uint32_t tag_hash = 0;
   uint32_t queue_id = 0;
   absl::string_view message;
+  int64_t deliver_at_ms = 0;   // As in SendItem.
+  int64_t delay_ms = 0;
+  absl::string_view properties;  // Of the message, once somebody parsed it.
 };
 
 // Splits a kSend payload; everything points into it. `items` is overwritten.

@@ -6,6 +6,9 @@
 //   state_send.cc      send, stamp
 //   state_receive.cc   receive
 //   state_leases.cc    ack, change of invisible time, delivery reports, expiry
+//   state_locks.cc     locks of orderly consumers
+//   state_retry.cc     send back, dead letters
+//   state_timers.cc    messages that wait for their delivery time
 //   state_tables.cc    topics, consumer groups, offsets
 //   state_rows.cc      freeze and load
 //   state_dump.cc      the canonical text
@@ -32,12 +35,16 @@
 #include "store/commands.h"
 #include "store/consumer_group_table.h"
 #include "store/dedup_window.h"
+#include "store/entry_places.h"
+#include "store/key_index.h"
 #include "store/lease_table.h"
+#include "store/lock_table.h"
 #include "store/offset_table.h"
 #include "store/queue_index.h"
 #include "store/schema.h"
 #include "store/send_items.h"
 #include "store/state_machine.h"
+#include "store/timer_table.h"
 #include "store/topic_table.h"
 
 namespace totora::store {
@@ -61,18 +68,42 @@ struct State {
   std::string Expire(absl::string_view payload);
   std::string ClientsAlive(absl::string_view payload);
   std::string ReleaseClient(absl::string_view payload);
+  std::string SendBack(absl::string_view payload, BytePosition position);
+  std::string ForwardToDeadLetter(absl::string_view payload);
+  std::string CancelTimer(absl::string_view payload);
   std::string PutTopic(absl::string_view payload);
   std::string DeleteTopic(absl::string_view payload);
   std::string PutConsumerGroup(absl::string_view payload);
   std::string DeleteConsumerGroup(absl::string_view payload);
   std::string UpdateOffsets(absl::string_view payload);
+  std::string CopyOffsets(absl::string_view payload);
+  std::string LockQueues(absl::string_view payload);
+  std::string UnlockQueues(absl::string_view payload);
 
+  // Takes a topic away with all that is known of it. False if there is none.
+  bool RemoveTopic(const std::string& name);
+  // Puts an entry at the end of a queue.
+  void AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
+                   OverrideBytes override_record = nullptr);
+  // The retry or dead letter topic of that name, made if it is missing.
+  // Errors: ResourceExhausted; InvalidArgument; FailedPrecondition: not writable.
+  absl::StatusOr<Topic*> EnsureTopic(const std::string& name);
+  // Adds a message of a queue to the dead letters of a group that got it
+  // `attempts` times. OK also when retention has taken it. Errors: as EnsureTopic.
+  absl::Status DeadLetter(const ConsumerGroup& group, const LeaseKey& key, uint64_t offset,
+                          uint32_t attempts);
+  // Does so if the group's attempts are used up. False: it is tried again.
+  bool BuryIfSpent(const LeaseKey& key, uint64_t offset, uint32_t attempts);
+  // Puts up to `limit` messages whose time has come into their queues.
+  void FireTimers(uint64_t limit);
   // Null unless names stand for something; `key` is then complete.
   const ConsumerGroup* FindLeaseKey(absl::string_view group, const Receipt& receipt,
                                     LeaseKey* key) const;
   // Notes that an ack let a queue deliver again that could not: the last lease
   // of a FIFO queue, or one of as many as a group may hold.
   void NoteIfUnblocked(const ConsumerGroup& group, const LeaseKey& key);
+  // Whether the group committed offsets of the topic or received from it.
+  bool IsConsumedBy(const Topic& topic, const ConsumerGroup& group) const;
   // Whether a receive of this queue might find something.
   bool MayDeliver(const ConsumerGroup& group, const Topic& topic, uint32_t queue_id) const;
   // A command whose payload cannot be read: the same answer on every replica.
@@ -119,6 +150,10 @@ struct State {
   QueueIndex index;
   LeaseTable leases;
   OffsetTable offsets;
+  LockTable locks;
+  TimerTable timers;
+  EntryPlaces places;
+  KeyIndex keys;
   DedupWindow dedup;
   CommandWindow commands;
 
@@ -133,7 +168,12 @@ struct State {
   // Reused by every send, receive and stamp.
   std::vector<SendItemView> send_items;
   std::vector<IndexEntry> entries;
+  std::vector<EntryOverride> overrides;   // Of `entries`.
 };
+
+// The record that the index has the bytes of. Null if they are null, or damaged:
+// the index checks only lengths, and a message is delivered whatever is laid over it.
+OverrideRecord DecodeOverride(const OverrideBytes& bytes);
 
 // A result that is nothing but a status: errors of every kind of command.
 std::string StatusResult(const absl::Status& status);

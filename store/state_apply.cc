@@ -14,12 +14,21 @@ std::string StatusResult(const absl::Status& status) {
   return result.Encode();
 }
 
+OverrideRecord DecodeOverride(const OverrideBytes& bytes) {
+  if (bytes == nullptr) return nullptr;
+  absl::StatusOr<message::Override> record = message::Override::Decode(*bytes);
+  if (!record.ok()) return nullptr;
+  return std::make_shared<const message::Override>(*std::move(record));
+}
+
 State::State(const StoreOptions& store_options, CheckpointStore* checkpoint_store,
              Executor* background_executor)
     : options(store_options),
       checkpoints(checkpoint_store),
       background(background_executor),
       index(checkpoint_store, &topics),
+      timers(checkpoint_store),
+      keys(checkpoint_store),
       dedup(absl::ToInt64Milliseconds(store_options.dedup_window), store_options.dedup_ids_max),
       writer(checkpoint_store, background_executor) {}
 
@@ -30,6 +39,7 @@ void State::Apply(const raft::Frame& entry) {
       << " entry " << header.index << " was applied behind " << applied;
   applied = header.index;
   log_time_ms = std::max(log_time_ms, header.timestamp_ms);
+  places.Note(header.index, header.start, header.end());
   unfrozen_bytes += raft::kFrameHeaderBytes + entry.body.size();
   if (header.type != raft::EntryType::kCommands) return;
 
@@ -87,6 +97,18 @@ std::string State::Execute(const raft::Command& command, BytePosition position) 
       return ReleaseClient(payload);
     case CommandKind::kReplicaStarted:
       return StatusResult(absl::OkStatus());  // The envelope said it.
+    case CommandKind::kSendBack:
+      return SendBack(payload, position);
+    case CommandKind::kForwardToDeadLetter:
+      return ForwardToDeadLetter(payload);
+    case CommandKind::kCancelTimer:
+      return CancelTimer(payload);
+    case CommandKind::kLockQueues:
+      return LockQueues(payload);
+    case CommandKind::kUnlockQueues:
+      return UnlockQueues(payload);
+    case CommandKind::kCopyOffsets:
+      return CopyOffsets(payload);
     case CommandKind::kPutTopic:
       return PutTopic(payload);
     case CommandKind::kDeleteTopic:
@@ -99,6 +121,15 @@ std::string State::Execute(const raft::Command& command, BytePosition position) 
       return UpdateOffsets(payload);
   }
   return StatusResult(absl::UnimplementedError("a kind of command that this version lacks"));
+}
+
+void State::AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry,
+                        OverrideBytes override_record) {
+  const absl::Status appended =
+      index.Append(topic, queue_id, entry, std::move(override_record));
+  if (!appended.ok()) Die(appended);
+  const QueueKey key{topic->id, queue_id};
+  if (grown.empty() || grown.back() != key) grown.push_back(key);
 }
 
 std::string State::Unreadable(const absl::Status& why) const {

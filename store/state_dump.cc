@@ -54,12 +54,16 @@ std::string State::Dump() const {
       if (queue.end == 0) continue;
       absl::StrAppend(&to, "  queue ", at, " ", queue.begin, "..", queue.end, "\n");
       std::vector<IndexEntry> all;
+      std::vector<EntryOverride> overrides;
       const absl::Status read =
-          index.Read(*topic, at, queue.begin, queue.end - queue.begin, &all);
+          index.Read(*topic, at, queue.begin, queue.end - queue.begin, &all, &overrides);
       if (!read.ok()) absl::StrAppend(&to, "    ", read.ToString(), "\n");
       for (const IndexEntry& entry : all) {
         absl::StrAppend(&to, "    ", entry.position, " ", entry.size, " ", entry.tag_hash, " ",
                         entry.store_time_ms, "\n");
+      }
+      for (const EntryOverride& known : overrides) {
+        absl::StrAppend(&to, "    override ", known.at, " ", Hex(*known.record), "\n");
       }
     }
   }
@@ -71,8 +75,15 @@ std::string State::Dump() const {
     absl::StrAppend(&to, "client ", absl::CEscape(client->id), " until=", client->alive_until_ms,
                     "\n");
   }
+  const std::optional<int64_t> due = timers.NextDueMs();
+  if (due.has_value()) absl::StrAppend(&to, "next_due=", *due, "\n");
   const std::optional<int64_t> expiry = leases.NextExpiryMs();
   if (expiry.has_value()) absl::StrAppend(&to, "next_expiry=", *expiry, "\n");
+  for (const auto& [key, lock] : locks.locks()) {
+    absl::StrAppend(&to, "lock group=", key.group.value(), " topic=", key.topic.value(),
+                    " queue=", key.queue_id, " until=", lock.until_ms, " by ",
+                    absl::CEscape(lock.client_id), "\n");
+  }
   for (const auto& [subscription, known] : offsets.subscriptions()) {
     for (const auto& [queue_id, offset] : known) {
       absl::StrAppend(&to, "offset group=", subscription.first.value(),
@@ -80,6 +91,23 @@ std::string State::Dump() const {
                       "\n");
     }
   }
+  absl::StrAppend(&to, "log_end=", places.end().value(), "\n");
+  places.ForEachSample([&](uint64_t position, uint64_t index) {
+    absl::StrAppend(&to, "place ", position, " ", index, "\n");
+  });
+  const absl::Status keyed = keys.ForEach([&](uint32_t bucket, uint32_t hash, const KeyHit& hit) {
+    absl::StrAppend(&to, "key ", bucket, " ", hash, " ", hit.position.value(), " ", hit.size, " ",
+                    hit.store_time_ms, "\n");
+  });
+  if (!keyed.ok()) absl::StrAppend(&to, keyed.ToString(), "\n");
+  absl::StrAppend(&to, "timers=", timers.count(), "\n");
+  const absl::Status read = timers.ForEach([&](const TimerKey& key, const Timer& timer) {
+    absl::StrAppend(&to, "timer ", key.due_ms, " ", key.position, " topic=",
+                    timer.queue.topic.value(), " queue=", timer.queue.queue_id, " ",
+                    timer.position, " ", timer.size, " ", timer.tag_hash, " ",
+                    timer.override_record == nullptr ? "-" : Hex(*timer.override_record), "\n");
+  });
+  if (!read.ok()) absl::StrAppend(&to, read.ToString(), "\n");
   for (const DedupRecord& record : dedup.Inside(log_time_ms)) {
     absl::StrAppend(&to, "id ", Hex({record.id.data(), record.id.size()}), " ",
                     record.log_time_ms, " ", record.queue_id, " ", record.offset, "\n");

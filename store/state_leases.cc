@@ -22,6 +22,13 @@ void State::NoteIfUnblocked(const ConsumerGroup& group, const LeaseKey& key) {
   if (is_unblocked) released.push_back(key);
 }
 
+bool State::IsConsumedBy(const Topic& topic, const ConsumerGroup& group) const {
+  if (offsets.subscriptions().contains({group.id, topic.id})) return true;
+  auto held = leases.queues().lower_bound({group.id, topic.id, 0});
+  return held != leases.queues().end() && held->first.group == group.id &&
+         held->first.topic == topic.id;
+}
+
 bool State::MayDeliver(const ConsumerGroup& group, const Topic& topic, uint32_t queue_id) const {
   const LeaseQueue* const held = leases.Find({group.id, topic.id, queue_id});
   const Queue& queue = topic.queues[queue_id];
@@ -70,9 +77,12 @@ std::string State::ChangeInvisible(const raft::Command& raw) {
   receiver.incarnation = raw.id.incarnation;
   receiver.now_ms = log_time_ms;
   receiver.deadline_ms = log_time_ms + command->invisible_ms;
+  const auto bury = [this](const LeaseKey& lease, uint64_t offset, uint32_t attempts) {
+    return BuryIfSpent(lease, offset, attempts);
+  };
   if (group == nullptr ||
       leases.ChangeInvisible(key, command->receipt.offset.value(), command->receipt.delivery_id,
-                             receiver) != absl::StatusCode::kOk) {
+                             receiver, bury) != absl::StatusCode::kOk) {
     return StatusResult(
         absl::FailedPreconditionError("the handle does not hold the message"));
   }
@@ -99,7 +109,13 @@ std::string State::Delivered(absl::string_view payload) {
 std::string State::Expire(absl::string_view payload) {
   const absl::StatusOr<ExpireCommand> command = ExpireCommand::Decode(payload);
   if (!command.ok()) return Unreadable(command.status());
-  leases.Expire(log_time_ms, command->limit, &released);
+  leases.Expire(
+      log_time_ms, command->limit,
+      [this](const LeaseKey& key, uint64_t offset, uint32_t attempts) {
+        return BuryIfSpent(key, offset, attempts);
+      },
+      &released);
+  FireTimers(command->limit);
   return StatusResult(absl::OkStatus());
 }
 
@@ -122,6 +138,7 @@ std::string State::ReleaseClient(absl::string_view payload) {
     only = group->id;
   }
   leases.ReleaseClient(command->client_id, only, log_time_ms);
+  locks.ReleaseClient(command->client_id, only);
   return StatusResult(absl::OkStatus());
 }
 

@@ -27,6 +27,8 @@
 #include "raft/state_machine.h"
 #include "store/checkpoint_store.h"
 #include "store/commands.h"
+#include "store/entry_places.h"
+#include "store/key_index.h"
 
 namespace totora::store {
 
@@ -55,9 +57,10 @@ struct StoreOptions {
   uint32_t store_host_ip = 0x7f000001;
   uint16_t store_host_port = 0;
   uint64_t checkpoint_log_bytes = 512ull << 20;
-  // These two decide results: they must be equal on all replicas.
+  // These decide results: they must be equal on all replicas.
   absl::Duration dedup_window = absl::Minutes(5);
   uint64_t dedup_ids_max = 4'000'000;
+  uint64_t timers_max = 10'000'000;   // Messages that wait for their delivery time.
 };
 
 struct QueueEntry {
@@ -65,12 +68,19 @@ struct QueueEntry {
   BytePosition position;
   uint32_t size = 0;
   uint32_t tag_hash = 0;
-  int64_t store_time_ms = 0;
+  int64_t store_time_ms = 0;       // Since when it lies in this queue.
+  OverrideRecord override_record = nullptr;
 };
 
 struct QueueBounds {
   QueueOffset begin;
   QueueOffset end;   // One behind the last message.
+};
+
+// Which offset stands for a time (RocketMQ's BoundaryType).
+enum class TimeBoundary {
+  kLower,   // The first message stored at or after it; the end if there is none.
+  kUpper,   // The last message stored at or before it; the begin if there is none.
 };
 
 struct ConsumerProgress {
@@ -80,6 +90,18 @@ struct ConsumerProgress {
   uint64_t ready_again = 0; // Waiting for another attempt.
   QueueOffset committed;    // Lowest that is not acked: what it would have committed.
   QueueBounds bounds;
+};
+
+struct CommittedOffset {
+  uint32_t queue_id = 0;
+  QueueOffset offset;
+};
+
+struct QueueLock {
+  std::string topic;
+  uint32_t queue_id = 0;
+  std::string client_id;
+  int64_t until_ms = 0;
 };
 
 struct State;
@@ -148,13 +170,46 @@ class StateMachine : public raft::StateMachine {
   // Costs no more than a look at each queue; tags are not looked at.
   bool MayDeliver(absl::string_view consumer_group, absl::string_view topic,
                   int32_t queue_id) const;
+  // Messages with a key (a word of KEYS, or UNIQ_KEY) in a range of store times,
+  // newest first. Whoever reads one compares the key: a hit may have another.
+  // Errors: NotFound: no such topic; the checkpoint store's own.
+  absl::StatusOr<std::vector<KeyHit>> FindByKey(absl::string_view topic, absl::string_view key,
+                                                int64_t from_ms, int64_t to_ms,
+                                                size_t limit) const;
+  // Errors: as Entries.
+  absl::StatusOr<QueueOffset> OffsetAtTime(absl::string_view topic, uint32_t queue_id,
+                                           int64_t time_ms, TimeBoundary boundary) const;
+  // Of the first message there is; empty if there is none. Errors: as Entries.
+  absl::StatusOr<std::optional<int64_t>> EarliestStoreTimeMs(absl::string_view topic,
+                                                             uint32_t queue_id) const;
+  // The offset of a message whose position and store time are known (FindMessage,
+  // FindByKey). Errors: as Entries; NotFound also if it is not in this queue.
+  absl::StatusOr<QueueOffset> OffsetOf(absl::string_view topic, uint32_t queue_id,
+                                       BytePosition position, int64_t store_time_ms) const;
+  // Where to look for a message that begins at a position (store/find_message.h);
+  // empty if that lies in no entry that was applied.
+  std::optional<EntryRange> EntriesAround(BytePosition at) const;
   std::vector<ConsumerProgress> Progress(absl::string_view consumer_group,
                                          absl::string_view topic) const;
   std::optional<QueueOffset> ConsumerOffset(absl::string_view consumer_group,
                                             absl::string_view topic, uint32_t queue_id) const;
-  // Log time at which the next lease ends; empty if there is none. The leader
-  // proposes kExpire when it has passed.
+  // What a consumer group committed, of each queue that it did; and of which topics.
+  std::vector<CommittedOffset> ConsumerOffsets(absl::string_view consumer_group,
+                                               absl::string_view topic) const;
+  // Topics that a consumer group committed offsets of or received from, by name.
+  std::vector<std::string> TopicsOf(absl::string_view consumer_group) const;
+  // Consumer groups of which the same is true, by name.
+  std::vector<std::string> ConsumerGroupsOf(absl::string_view topic) const;
+  // Locks of a consumer group that are held at the log time of the last entry.
+  std::vector<QueueLock> LockHolders(absl::string_view consumer_group) const;
+  bool HasLiveLock(absl::string_view consumer_group) const;
+  // Log time at which the next lease ends or the next timer is due; empty if
+  // there is neither. The leader proposes kExpire when it has passed, and again
+  // until it lies ahead.
   std::optional<int64_t> NextExpiryMs() const;
+  // Messages that wait for their delivery time; those of deleted topics count
+  // until they are due.
+  uint64_t TimerCount() const;
   // Clients that hold leases which the server renews, at most `limit`.
   std::vector<std::string> ClientsWithAutoRenewedLeases(size_t limit) const;
   // Message ids that later ones pushed out of the window within 30 s.

@@ -345,9 +345,9 @@ TEST(Topics, WhatADeletedOneLeftInTheStoreGoesWithLaterCheckpoints) {
   machine.Run(CommandKind::kDeleteTopic, NameCommand{"t"});
   machine.Checkpoint();
   machine.Checkpoint();
-  // Left: the head, the window of the replica.
+  // Left: the head, the window of the replica, a place in the log.
   EXPECT_LT(machine.durable().size(), rows);
-  EXPECT_EQ(machine.durable().size(), 2u);
+  EXPECT_EQ(machine.durable().size(), 3u);
 }
 
 TEST(ConsumerGroups, AreMadeChangedAndDeleted) {
@@ -374,6 +374,55 @@ TEST(ConsumerGroups, ADeletedOneForgetsWhatItConsumed) {
   EXPECT_EQ(machine.Receive("g", "t").status.code, StatusCode::kNotFound);
   machine.PutGroup("g");
   EXPECT_EQ(machine.Receive("g", "t").messages.size(), 3u);
+}
+
+TEST(ConsumerGroups, TakeTheirRetryAndDeadLetterTopicsAlongWhenAsked) {
+  TestMachine machine;
+  for (const char* name : {"t", "%RETRY%g", "%DLQ%g", "%RETRY%h"}) machine.PutTopic(name);
+  machine.PutGroup("g");
+  machine.Run(CommandKind::kDeleteConsumerGroup, DeleteConsumerGroupCommand{"g", false});
+  EXPECT_EQ(machine->Topics().size(), 4u);
+  machine.PutGroup("g");
+  machine.Run(CommandKind::kDeleteConsumerGroup, DeleteConsumerGroupCommand{"g", true});
+  ASSERT_EQ(machine->Topics().size(), 2u);
+  EXPECT_EQ(machine->Topics()[0].name, "%RETRY%h");
+}
+
+// As classic consumers, consoles and admin tools need them.
+TEST(Offsets, AreListedByGroupAndByTopicAndCopied) {
+  TestMachine machine;
+  for (const char* name : {"t", "u", "v"}) machine.PutTopic(name, 2);
+  for (const char* name : {"g", "h", "i"}) machine.PutGroup(name);
+  UpdateOffsetsCommand offsets;
+  offsets.items = {{"g", "t", 0, QueueOffset(7), false}, {"g", "t", 1, QueueOffset(8), false},
+                   {"g", "u", 0, QueueOffset(9), false}, {"h", "t", 0, QueueOffset(99), false}};
+  machine.Run(CommandKind::kUpdateOffsets, offsets);
+  machine.SendMany("v", 1);
+  machine.Receive("g", "v");
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(machine->TopicsOf("g"), (Names{"t", "u", "v"}));
+  EXPECT_EQ(machine->ConsumerGroupsOf("t"), (Names{"g", "h"}));
+  EXPECT_EQ(machine->ConsumerGroupsOf("v"), (Names{"g"}));
+  EXPECT_TRUE(machine->TopicsOf("i").empty());
+  ASSERT_EQ(machine->ConsumerOffsets("g", "t").size(), 2u);
+  EXPECT_EQ(machine->ConsumerOffsets("g", "t")[1].offset, QueueOffset(8));
+
+  const auto copy = [&](const CopyOffsetsCommand& command) {
+    return machine.Run(CommandKind::kCopyOffsets, command);
+  };
+  EXPECT_EQ(copy({"g", "nobody", ""}), StatusCode::kNotFound);
+  EXPECT_EQ(copy({"g", "h", "nowhere"}), StatusCode::kNotFound);
+  EXPECT_EQ(copy({"g", "h", "t"}), StatusCode::kOk);
+  EXPECT_EQ(machine->ConsumerOffset("h", "t", 0), QueueOffset(7));
+  EXPECT_EQ(machine->ConsumerOffset("h", "t", 1), QueueOffset(8));
+  EXPECT_EQ(machine->TopicsOf("h"), (Names{"t"}));
+  EXPECT_EQ(copy({"g", "i", ""}), StatusCode::kOk);
+  EXPECT_EQ(machine->TopicsOf("i"), (Names{"t", "u"}));
+  EXPECT_EQ(copy({"g", "g", ""}), StatusCode::kOk);
+  const std::string dump = machine->Dump();
+  machine.Checkpoint();
+  machine.Open();
+  EXPECT_EQ(machine->Dump(), dump);
 }
 
 TEST(Offsets, TheHigherCountsUnlessItIsAReset) {

@@ -61,8 +61,9 @@ class Reception {
 
   void Read(const Part& part, uint64_t from, uint64_t count) {
     state_.entries.clear();
-    const absl::Status read =
-        state_.index.Read(topic_, part.queue_id, from, count, &state_.entries);
+    state_.overrides.clear();
+    const absl::Status read = state_.index.Read(topic_, part.queue_id, from, count,
+                                                &state_.entries, &state_.overrides);
     if (!read.ok()) state_.Die(read);
   }
 
@@ -74,6 +75,9 @@ class Reception {
     message.size = entry.size;
     message.attempt = attempt;
     message.delivery_id = DeliveryId(part);
+    for (const EntryOverride& known : state_.overrides) {
+      if (known.at == offset) message.override_record = DecodeOverride(known.record);
+    }
   }
 
   void TakeReady(Part* part) {
@@ -85,6 +89,13 @@ class Reception {
       const uint64_t offset = queue->ready.begin()->first;
       if (offset < topic_.queues[part->queue_id].begin) {
         state_.leases.DropReady(key);
+        continue;
+      }
+      // Attempts may have become fewer since: settings of a group change.
+      if (scanned_ < kScanMax &&
+          state_.BuryIfSpent(key, offset, queue->ready.begin()->second.attempts)) {
+        state_.leases.DropReady(key);
+        ++scanned_;
         continue;
       }
       Read(*part, offset, 1);

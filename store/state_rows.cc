@@ -44,13 +44,19 @@ FrozenCheckpoint State::Freeze() {
   AppendU32(&meta, groups.next_id());
   AppendU64(&meta, next_delivery_id);
   AppendU64(&meta, dedup.next_ordinal());
+  AppendU64(&meta, timers.count());
+  AppendU64(&meta, places.end().value());
   frozen.rows.push_back({MetaKey(), std::move(meta)});
   topics.Freeze(&frozen.rows);
   groups.Freeze(&frozen.rows);
   frozen.queues = index.Freeze();
   leases.Freeze(&frozen.rows);
   offsets.Freeze(&frozen.rows);
+  locks.Freeze(&frozen.rows);
+  timers.Freeze(&frozen.rows);
+  places.Freeze(&frozen.rows);
   frozen.dedup = dedup.Freeze(&frozen.rows);
+  frozen.keys = keys.Freeze(applied);
   commands.Freeze(&frozen.rows);
   unfrozen_bytes = 0;
   return frozen;
@@ -85,6 +91,8 @@ void State::Poll() {
   switch (writer.phase()) {
     case CheckpointWriter::Phase::kWritten:
       index.Thaw(writer.frozen().queues);
+      timers.Thaw();
+      keys.Thaw();
       writer.Finish();
       if (!waiting.empty()) {
         std::vector<CheckpointDone> all;
@@ -144,6 +152,11 @@ absl::Status State::LoadMeta() {
         absl::StrCat("checkpoint: schema ", version, " was written by a newer version; this one "
                      "knows ", kSchemaVersion));
   }
+  if (version < kSchemaVersion) {
+    // It lacks indexes that every replica must have alike.
+    return absl::DataLossError(
+        absl::StrCat("checkpoint: schema ", version, " is an old one; the log rebuilds it"));
+  }
   applied = applied_at_start = LogIndex(reader.U64());
   writer.SetStart(applied);
   log_time_ms = static_cast<int64_t>(reader.U64());
@@ -153,13 +166,22 @@ absl::Status State::LoadMeta() {
   groups.LoadCounter(reader.U32());
   next_delivery_id = reader.U64();
   const uint64_t next_ordinal = reader.U64();
-  if (!reader.done() || version == 0) return absl::DataLossError("checkpoint: damaged head");
+  const uint64_t timer_count = reader.U64();
+  const BytePosition end(reader.U64());
+  if (!reader.done()) return absl::DataLossError("checkpoint: damaged head");
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kDedup, [&](absl::string_view row, absl::string_view ids) {
         const absl::StatusOr<uint64_t> chunk = ParseDedupKey(row);
         return chunk.ok() ? dedup.LoadRow(*chunk, ids) : chunk.status();
       }));
-  return dedup.FinishLoad(next_ordinal);
+  TOTORA_RETURN_IF_ERROR(dedup.FinishLoad(next_ordinal));
+  places.LoadEnd(applied, end);
+  TOTORA_RETURN_IF_ERROR(LoadRows(
+      *checkpoints, RowKind::kEntryPlace, [&](absl::string_view row, absl::string_view place) {
+        const absl::StatusOr<uint64_t> number = ParseEntryPlaceKey(row);
+        return number.ok() ? places.LoadRow(*number, place) : number.status();
+      }));
+  return timers.Load(timer_count);
 }
 
 absl::Status State::LoadTables() {
@@ -209,6 +231,13 @@ absl::Status State::LoadLeases() {
   TOTORA_RETURN_IF_ERROR(LoadRows(
       *checkpoints, RowKind::kClient, [&](absl::string_view key, absl::string_view payload) {
         return leases.LoadClientRow(ParseClientKey(key), payload);
+      }));
+  TOTORA_RETURN_IF_ERROR(LoadRows(
+      *checkpoints, RowKind::kLock, [&](absl::string_view key, absl::string_view payload) {
+        const absl::StatusOr<LeaseKey> lock = ParseLockRowKey(key);
+        if (!lock.ok()) return lock.status();
+        if (!is_known(*lock)) return Orphan("queue locks");
+        return locks.LoadRow(*lock, payload);
       }));
   return LoadRows(*checkpoints, RowKind::kOffset,
                   [&](absl::string_view key, absl::string_view payload) {

@@ -1,3 +1,7 @@
+#include <utility>
+#include <vector>
+
+#include "message/topic.h"
 #include "store/state.h"
 
 namespace totora::store {
@@ -14,16 +18,22 @@ std::string State::PutTopic(absl::string_view payload) {
 std::string State::DeleteTopic(absl::string_view payload) {
   const absl::StatusOr<NameCommand> command = NameCommand::Decode(payload);
   if (!command.ok()) return Unreadable(command.status());
-  const Topic* const topic = topics.Find(command->name);
-  if (topic == nullptr) return StatusResult(absl::NotFoundError("no such topic"));
+  if (!RemoveTopic(command->name)) return StatusResult(absl::NotFoundError("no such topic"));
+  return StatusResult(absl::OkStatus());
+}
+
+bool State::RemoveTopic(const std::string& name) {
+  const Topic* const topic = topics.Find(name);
+  if (topic == nullptr) return false;
   for (const auto& [group_id, group] : groups.by_id()) {
     leases.DropTopic(group_id, topic->id);
     offsets.DropTopic(group_id, topic->id);
+    locks.DropTopic(group_id, topic->id);
   }
   index.Forget(*topic);
-  topics.Delete(command->name);
-  changed_topics.push_back(command->name);
-  return StatusResult(absl::OkStatus());
+  topics.Delete(name);
+  changed_topics.push_back(name);
+  return true;
 }
 
 std::string State::PutConsumerGroup(absl::string_view payload) {
@@ -33,13 +43,19 @@ std::string State::PutConsumerGroup(absl::string_view payload) {
 }
 
 std::string State::DeleteConsumerGroup(absl::string_view payload) {
-  const absl::StatusOr<NameCommand> command = NameCommand::Decode(payload);
+  const absl::StatusOr<DeleteConsumerGroupCommand> command =
+      DeleteConsumerGroupCommand::Decode(payload);
   if (!command.ok()) return Unreadable(command.status());
   const ConsumerGroup* const group = groups.Find(command->name);
   if (group == nullptr) return StatusResult(absl::NotFoundError("no such consumer group"));
   leases.DropConsumerGroup(group->id);
   offsets.DropConsumerGroup(group->id);
+  locks.DropConsumerGroup(group->id);
   groups.Delete(command->name);
+  if (command->with_topics) {
+    RemoveTopic(message::RetryTopic(command->name));
+    RemoveTopic(message::DeadLetterTopic(command->name));
+  }
   return StatusResult(absl::OkStatus());
 }
 
@@ -58,6 +74,35 @@ std::string State::UpdateOffsets(absl::string_view payload) {
     }
     status.Update(offsets.Update({group->id, topic->id, item.queue_id}, item.offset.value(),
                                  item.is_reset));
+  }
+  return StatusResult(status);
+}
+
+std::string State::CopyOffsets(absl::string_view payload) {
+  const absl::StatusOr<CopyOffsetsCommand> command = CopyOffsetsCommand::Decode(payload);
+  if (!command.ok()) return Unreadable(command.status());
+  const ConsumerGroup* const from = groups.Find(command->from_group);
+  const ConsumerGroup* const to = groups.Find(command->to_group);
+  if (from == nullptr || to == nullptr) {
+    return StatusResult(absl::NotFoundError("no such consumer group"));
+  }
+  const Topic* const only = topics.Find(command->topic);
+  if (only == nullptr && !command->topic.empty()) {
+    return StatusResult(absl::NotFoundError("no such topic"));
+  }
+  std::vector<std::pair<LeaseKey, uint64_t>> copied;
+  const auto& known = offsets.subscriptions();
+  for (auto it = known.lower_bound({from->id, only == nullptr ? TopicId(0) : only->id});
+       it != known.end() && it->first.first == from->id; ++it) {
+    if (only != nullptr && it->first.second != only->id) break;
+    for (const auto& [queue_id, offset] : it->second) {
+      copied.push_back({{to->id, it->first.second, queue_id}, offset});
+    }
+  }
+  absl::Status status;
+  for (const auto& [key, offset] : copied) {
+    constexpr bool kIsReset = true;
+    status.Update(offsets.Update(key, offset, kIsReset));
   }
   return StatusResult(status);
 }

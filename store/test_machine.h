@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/executor.h"
 #include "message/codec.h"
+#include "message/override.h"
 #include "raft/command.h"
 #include "raft/log/frame.h"
 #include "store/checkpoint_store.h"
@@ -44,10 +45,12 @@ class ManualExecutor : public Executor {
   std::deque<Task> tasks_;
 };
 
-inline std::string StoredMessage(absl::string_view topic, absl::string_view body) {
+inline std::string StoredMessage(absl::string_view topic, absl::string_view body,
+                                 absl::string_view properties = "") {
   message::Message message;
   message.topic = topic;
   message.body = body;
+  message.properties = properties;
   std::string stored;
   const absl::Status encoded = message::EncodeMessage(message, &stored);
   EXPECT_TRUE(encoded.ok()) << encoded;
@@ -189,10 +192,12 @@ class TestMachine {
     config.read_queues = config.write_queues = queues;
     return Run(CommandKind::kPutTopic, config);
   }
-  absl::StatusCode PutGroup(const std::string& name, bool is_fifo = false) {
+  absl::StatusCode PutGroup(const std::string& name, bool is_fifo = false,
+                            uint32_t max_attempts = 17) {
     ConsumerGroupConfig config;
     config.name = name;
     config.is_fifo = is_fifo;
+    config.max_attempts = max_attempts;
     return Run(CommandKind::kPutConsumerGroup, config);
   }
   struct Out {
@@ -201,6 +206,9 @@ class TestMachine {
     uint32_t tag = 0;
     uint32_t queue = 0;
     bool is_deliberate = false;
+    int64_t delay_ms = 0;
+    int64_t deliver_at_ms = 0;
+    std::string properties = "";
   };
   SendResult Send(const std::string& topic, const std::vector<Out>& messages) {
     SendCommand command;
@@ -212,7 +220,9 @@ class TestMachine {
       item.is_deliberate = out.is_deliberate;
       item.tag_hash = out.tag;
       item.queue_id = out.queue;
-      stored.push_back(StoredMessage(topic, out.body));
+      item.delay_ms = out.delay_ms;
+      item.deliver_at_ms = out.deliver_at_ms;
+      stored.push_back(StoredMessage(topic, out.body, out.properties));
       item.message = stored.back();
     }
     return Ask<SendResult>(CommandKind::kSend, command);
@@ -257,6 +267,24 @@ class TestMachine {
     command.items.push_back(
         {group, {topic, message.queue_id, message.offset, message.delivery_id}, was_written});
     EXPECT_EQ(Run(CommandKind::kDelivered, command), absl::StatusCode::kOk);
+  }
+  // A message of a queue as a consumer reads it.
+  std::string ReadAt(const std::string& topic, uint64_t offset, uint32_t queue = 0) {
+    const auto entries = machine_->Entries(topic, queue, QueueOffset(offset), 1);
+    EXPECT_TRUE(entries.ok()) << entries.status();
+    if (!entries.ok() || entries->empty()) return "";
+    const QueueEntry& entry = entries->front();
+    std::string read;
+    const absl::Status laid =
+        message::AppendAsRead(log.Read(entry.position, entry.size),
+                              {topic, queue, entry.offset, entry.position, entry.store_time_ms},
+                              entry.override_record.get(), &read);
+    EXPECT_TRUE(laid.ok()) << laid;
+    return read;
+  }
+  uint64_t Length(const std::string& topic, uint32_t queue = 0) {
+    const auto bounds = machine_->Bounds(topic, queue);
+    return bounds.ok() ? bounds->end.value() : 0;
   }
   void Expire(uint32_t limit = 10000) { Run(CommandKind::kExpire, ExpireCommand{limit}); }
   void Alive(const std::string& client) {

@@ -25,6 +25,7 @@ namespace totora::store {
 // full blocks in front of the tail are packed already and wait for a checkpoint.
 struct QueueTail {
   std::vector<IndexEntry> entries;  // Of the block that holds the queue's end.
+  std::vector<EntryOverride> overrides;  // Of these; they count from entries[0].
   // Block numbers first_sealed, first_sealed + 1, …, up to the tail's.
   std::vector<std::shared_ptr<const std::string>> sealed;
   uint64_t first_sealed = 0;

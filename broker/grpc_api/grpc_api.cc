@@ -26,8 +26,6 @@ void AddRefusal(const char* method, GrpcService* to) {
 }
 
 void AddRefusals(GrpcService* to) {
-  AddRefusal<v2::ForwardMessageToDeadLetterQueueRequest,
-             v2::ForwardMessageToDeadLetterQueueResponse>("ForwardMessageToDeadLetterQueue", to);
   AddRefusal<v2::PullMessageRequest, v2::PullMessageResponse>("PullMessage", to);
   AddRefusal<v2::UpdateOffsetRequest, v2::UpdateOffsetResponse>("UpdateOffset", to);
   AddRefusal<v2::GetOffsetRequest, v2::GetOffsetResponse>("GetOffset", to);

@@ -15,6 +15,9 @@
 #include "broker/grpc_api/stored_message.h"
 #include "broker/service/receive.h"
 #include "common/log.h"
+#include "common/status.h"
+#include "message/codec.h"
+#include "message/override.h"
 #include "message/tag_filter.h"
 #include "proto/rocketmq/v2/service.pb.h"
 
@@ -114,8 +117,7 @@ class Polling : public std::enable_shared_from_this<Polling> {
   }
 
   std::optional<v2::ReceiveMessageResponse> Read(const store::DeliveredMessage& delivered) {
-    const absl::StatusOr<std::string> bytes =
-        context_->broker->log()->ReadMessage(delivered.position, delivered.size);
+    const absl::StatusOr<std::string> bytes = ReadBytes(delivered);
     absl::Status status = bytes.status();
     v2::ReceiveMessageResponse frame;
     if (bytes.ok()) {
@@ -134,6 +136,22 @@ class Polling : public std::enable_shared_from_this<Polling> {
         << Field("topic", stored_topic_) << Field("queue", delivered.queue_id)
         << Field("offset", delivered.offset) << "message cannot be read: " << status.message();
     return std::nullopt;
+  }
+
+  // As its place shows it: with the override record laid over, if it has one.
+  absl::StatusOr<std::string> ReadBytes(const store::DeliveredMessage& delivered) {
+    absl::StatusOr<std::string> stored =
+        context_->broker->log()->ReadMessage(delivered.position, delivered.size);
+    if (!stored.ok() || delivered.override_record == nullptr) return stored;
+    TOTORA_ASSIGN_OR_RETURN(const message::StoredMessageView view,
+                            message::StoredMessageView::Parse(*stored));
+    std::string bytes;
+    TOTORA_RETURN_IF_ERROR(
+        message::AppendAsRead(*stored,
+                              {stored_topic_, delivered.queue_id, delivered.offset,
+                               delivered.position, view.store_time_ms()},
+                              delivered.override_record.get(), &bytes));
+    return bytes;
   }
 
   // Another tag with the same hash: nobody of this consumer group wants it.

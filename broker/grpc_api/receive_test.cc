@@ -327,6 +327,34 @@ TEST_F(ReceiveMessageTest, AnAckIsOkTwice) {
   }
 }
 
+TEST_F(ReceiveMessageTest, AMessageGivenUpIsADeadLetterAndNeverComesAgain) {
+  Send(MakeMessage("t", "1", "given up"));
+  const Received received = Receive(MakeReceive());
+  v2::ForwardMessageToDeadLetterQueueRequest request;
+  request.mutable_group()->set_name("g");
+  request.mutable_topic()->set_name("t");
+  const auto forward = [&](const std::string& handle) {
+    request.set_receipt_handle(handle);
+    return ReplyOf<v2::ForwardMessageToDeadLetterQueueResponse>(
+               Start("ForwardMessageToDeadLetterQueue", request))
+        .status()
+        .code();
+  };
+
+  EXPECT_EQ(forward("garbage"), v2::INVALID_RECEIPT_HANDLE);
+  EXPECT_EQ(forward(HandleOf(received)), v2::OK);
+  EXPECT_EQ(forward(HandleOf(received)), v2::OK);
+
+  executor_.Advance(absl::Minutes(2));
+  EXPECT_EQ(Receive(MakeReceive()).code, v2::MESSAGE_NOT_FOUND);
+  v2::ReceiveMessageRequest dead = MakeReceive("%DLQ%g");
+  dead.mutable_group()->set_name("undertaker");
+  const Received letters = FramesOf(StartReceive(dead));
+  ASSERT_EQ(letters.messages.size(), 1u);
+  EXPECT_EQ(letters.messages[0].body(), "given up");
+  EXPECT_EQ(letters.messages[0].system_properties().message_id(), "1");
+}
+
 TEST_F(ReceiveMessageTest, AnAckAfterRedeliveryIsInvalid) {
   Send(MakeMessage("t", "1"));
   v2::ReceiveMessageRequest request = MakeReceive();

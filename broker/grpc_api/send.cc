@@ -44,12 +44,12 @@ std::optional<Problem> CheckRequest(const v2::SendMessageRequest& request) {
   return std::nullopt;
 }
 
-// Timed, ordered and transactional messages come with a later release. Where
-// the topic does not take them anyway, that is the better answer.
+// Ordered and transactional messages come with a later release. Where the topic
+// does not take them anyway, that is the better answer.
 std::optional<Problem> CheckType(const HandlerContext& context, const std::string& topic,
                                  const v2::Message& message) {
   const std::optional<store::TopicType> type = TypeOf(message);
-  if (type == store::TopicType::kNormal) return std::nullopt;
+  if (type == store::TopicType::kNormal || type == store::TopicType::kDelay) return std::nullopt;
   const auto found = context.broker->topic_directory().Find(topic);
   if (type.has_value() && found != nullptr && found->config.type != store::TopicType::kMixed &&
       found->config.type != *type) {
@@ -89,6 +89,10 @@ void SendMessage(const HandlerContext& context, GrpcCallPtr call, const Caller& 
   for (v2::Message& message : *request.mutable_messages()) {
     std::optional<Problem> problem = CheckMessage(message, send.topic, now_ms);
     if (!problem.has_value()) problem = CheckType(context, send.topic, message);
+    if (send.messages.empty()) send.type = TypeOf(message);
+    if (!problem.has_value() && TypeOf(message) != send.type) {
+      problem = Problem{v2::BAD_REQUEST, "messages of one request are of one type"};
+    }
     if (problem.has_value()) {
       RefuseAll(call, request, problem->code, problem->text);
       return;

@@ -135,16 +135,47 @@ TEST_F(SendMessageTest, OtherKindsAreNotImplementedYet) {
   CreateTopic("fifo", 4, store::TopicType::kFifo);
   v2::Message fifo = MakeMessage("fifo", "1");
   fifo.mutable_system_properties()->set_message_group("g");
-  v2::Message delayed = MakeMessage("mixed", "2");
-  delayed.mutable_system_properties()->mutable_delivery_timestamp()->set_seconds(1'700'001'010);
   v2::Message transaction = MakeMessage("mixed", "3");
   transaction.mutable_system_properties()->set_message_type(v2::TRANSACTION);
   v2::Message lite = MakeMessage("mixed", "4");
   lite.mutable_system_properties()->set_lite_topic("l");
 
-  for (const v2::Message& message : {fifo, delayed, transaction, lite}) {
+  for (const v2::Message& message : {fifo, transaction, lite}) {
     EXPECT_EQ(Send(message).status().code(), v2::NOT_IMPLEMENTED);
   }
+}
+
+TEST_F(SendMessageTest, ADelayedMessageIsReceivedWhenItsTimeComes) {
+  CreateTopic("delay", 1, store::TopicType::kDelay);
+  v2::Message delayed = MakeMessage("delay", "1");
+  SetMillis(absl::ToUnixMillis(executor_.clock().WallNow()) + 60'000,
+            delayed.mutable_system_properties()->mutable_delivery_timestamp());
+  ASSERT_EQ(Send(delayed).status().code(), v2::OK);
+  EXPECT_EQ(Receive(MakeReceive("delay")).code, v2::MESSAGE_NOT_FOUND);  // 20 s pass.
+
+  executor_.Advance(absl::Seconds(61));
+
+  const Received received = FramesOf(StartReceive(MakeReceive("delay")));
+  ASSERT_EQ(received.messages.size(), 1u);
+  const v2::SystemProperties& system = received.messages[0].system_properties();
+  EXPECT_EQ(system.message_type(), v2::DELAY);
+  EXPECT_EQ(MillisOf(system.delivery_timestamp()),
+            MillisOf(delayed.system_properties().delivery_timestamp()));
+  EXPECT_TRUE(received.messages[0].user_properties().empty());
+}
+
+TEST_F(SendMessageTest, DelayedMessagesGoToTheirTopicsOnlyAndNotBesideOthers) {
+  v2::Message delayed = MakeMessage("t", "1");
+  delayed.mutable_system_properties()->mutable_delivery_timestamp()->set_seconds(1'700'001'010);
+  EXPECT_EQ(Send(delayed).status().code(), v2::MESSAGE_PROPERTY_CONFLICT_WITH_TYPE);
+
+  CreateTopic("mixed", 4, store::TopicType::kMixed);
+  delayed.mutable_topic()->set_name("mixed");
+  v2::SendMessageRequest request;
+  *request.add_messages() = delayed;
+  *request.add_messages() = MakeMessage("mixed", "2");
+  EXPECT_EQ(ReplyOf<v2::SendMessageResponse>(Start("SendMessage", request)).status().code(),
+            v2::BAD_REQUEST);
 }
 
 TEST_F(SendMessageTest, AnOrdinaryMessageDoesNotFitAnOrderedTopic) {

@@ -121,6 +121,25 @@ void ChangeInvisibleDuration(const HandlerContext& context, GrpcCallPtr call, co
       });
 }
 
+// What a FIFO consumer does with a message after its last attempt.
+void ForwardToDeadLetters(const HandlerContext& context, GrpcCallPtr call, const Caller& caller,
+                          const v2::ForwardMessageToDeadLetterQueueRequest& request) {
+  using Reply = v2::ForwardMessageToDeadLetterQueueResponse;
+  const std::string group = StoredName(request.group(), caller.default_namespace);
+  if (const absl::Status legal = CheckConsumerGroup(group); !legal.ok()) {
+    ReplyStatus<Reply>(call, v2::ILLEGAL_CONSUMER_GROUP, legal.message());
+    return;
+  }
+  const absl::StatusOr<store::Receipt> receipt = ReceiptOf(context, request.receipt_handle());
+  if (!receipt.ok()) {
+    ReplyStatus<Reply>(call, v2::INVALID_RECEIPT_HANDLE, receipt.status().message());
+    return;
+  }
+  context.broker->acks().ForwardToDeadLetters(
+      group, *receipt, GiveUp(context, *call),
+      [call](const absl::Status& status) { ReplyStatus<Reply>(call, status, Doing::kSettle); });
+}
+
 }  // namespace
 
 void AddSettling(const HandlerContext* context, GrpcService* to) {
@@ -130,6 +149,13 @@ void AddSettling(const HandlerContext* context, GrpcService* to) {
           [context](GrpcCallPtr call, const Caller& caller, v2::AckMessageRequest request) {
             AckMessage(*context, std::move(call), caller, std::move(request));
           }));
+  to->AddRequest(absl::StrCat(kServicePath, "ForwardMessageToDeadLetterQueue"),
+                 InBand<v2::ForwardMessageToDeadLetterQueueRequest,
+                        v2::ForwardMessageToDeadLetterQueueResponse>(
+                     [context](GrpcCallPtr call, const Caller& caller,
+                               const v2::ForwardMessageToDeadLetterQueueRequest& request) {
+                       ForwardToDeadLetters(*context, std::move(call), caller, request);
+                     }));
   to->AddRequest(absl::StrCat(kServicePath, "ChangeInvisibleDuration"),
                  InBand<v2::ChangeInvisibleDurationRequest, v2::ChangeInvisibleDurationResponse>(
                      [context](GrpcCallPtr call, const Caller& caller,

@@ -34,6 +34,12 @@ v2::Code CodeOf(Refusal refusal) {
     case Refusal::kTooManyPolls:
     case Refusal::kTooManySessions:
       return v2::TOO_MANY_REQUESTS;
+    case Refusal::kNoSuchQueue:
+    case Refusal::kNoSubscription:
+    case Refusal::kSubscriptionNotLatest:
+      return v2::BAD_REQUEST;
+    case Refusal::kIllegalFilter:
+      return v2::ILLEGAL_FILTER_EXPRESSION;
   }
   return v2::CODE_UNSPECIFIED;
 }

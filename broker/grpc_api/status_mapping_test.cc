@@ -68,6 +68,10 @@ TEST(StatusMapping, EveryRefusalHasACodeOfItsOwnWhateverWasDone) {
       {Refusal::kHandleNotHolding, v2::INVALID_RECEIPT_HANDLE},
       {Refusal::kTooManyPolls, v2::TOO_MANY_REQUESTS},
       {Refusal::kTooManySessions, v2::TOO_MANY_REQUESTS},
+      {Refusal::kNoSuchQueue, v2::BAD_REQUEST},
+      {Refusal::kIllegalFilter, v2::ILLEGAL_FILTER_EXPRESSION},
+      {Refusal::kNoSubscription, v2::BAD_REQUEST},
+      {Refusal::kSubscriptionNotLatest, v2::BAD_REQUEST},
   };
   for (const auto& [refusal, code] : table) {
     for (Doing doing : {Doing::kSend, Doing::kReceive, Doing::kSettle, Doing::kAsk}) {

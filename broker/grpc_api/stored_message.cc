@@ -1,12 +1,15 @@
 #include "broker/grpc_api/stored_message.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "broker/grpc_api/body_encoding.h"
 #include "broker/grpc_api/durations.h"
+#include "broker/service/peer_host.h"
 #include "broker/service/receipt_handle.h"
 #include "common/status.h"
 #include "message/codec.h"
@@ -18,19 +21,6 @@
 
 namespace totora::grpc_api {
 namespace {
-
-// "ip:port", "[ip]:port"; what cannot be read is 0.0.0.0:0.
-message::Host HostOf(absl::string_view peer) {
-  const size_t colon = peer.rfind(':');
-  uint32_t port = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(peer.substr(colon + 1), &port)) {
-    return message::Host();
-  }
-  absl::string_view ip = peer.substr(0, colon);
-  if (!ip.empty() && ip.front() == '[') ip = ip.substr(1, ip.size() - 2);
-  const absl::StatusOr<message::Host> host = message::Host::Parse(ip, port);
-  return host.ok() ? *host : message::Host();
-}
 
 absl::StatusOr<std::string> PackProperties(const v2::Message& message) {
   const v2::SystemProperties& system = message.system_properties();
@@ -44,6 +34,10 @@ absl::StatusOr<std::string> PackProperties(const v2::Message& message) {
   TOTORA_RETURN_IF_ERROR(append(message::kShardingKeyProperty, system.message_group()));
   TOTORA_RETURN_IF_ERROR(append(message::kTraceContextProperty, system.trace_context()));
   TOTORA_RETURN_IF_ERROR(append(message::kBornHostProperty, system.born_host()));
+  if (system.has_delivery_timestamp()) {
+    TOTORA_RETURN_IF_ERROR(append(message::kTimerDeliverMillisProperty,
+                                  absl::StrCat(MillisOf(system.delivery_timestamp()))));
+  }
   for (const auto& [name, value] : message.user_properties()) {
     TOTORA_RETURN_IF_ERROR(message::AppendProperty(&packed, name, value));
   }
@@ -118,12 +112,16 @@ absl::StatusOr<service::OutgoingMessage> ToStored(const v2::Message& message,
   stored.properties = properties;
   if (system.body_encoding() == v2::GZIP) stored.system_flags |= message::kCompressedFlag;
   stored.born_time_ms = system.has_born_timestamp() ? MillisOf(system.born_timestamp()) : now_ms;
-  stored.born_host = HostOf(peer);
+  stored.born_host = service::HostOfPeer(peer);
   service::OutgoingMessage outgoing;
   TOTORA_RETURN_IF_ERROR(message::EncodeMessage(stored, &outgoing.stored));
   outgoing.id_hash =
       service::MessageIdHash(topic, system.message_id(), message::BodyCrc(message.body()));
   outgoing.tag_hash = message::TagHash(system.tag());
+  if (system.has_delivery_timestamp()) {
+    outgoing.delivery.deliver_at_ms =
+        std::max<int64_t>(0, MillisOf(system.delivery_timestamp()));
+  }
   return outgoing;
 }
 

@@ -62,6 +62,22 @@ void MessageAcks::Ack(const std::string& consumer_group, std::vector<store::Rece
                });
 }
 
+void MessageAcks::ForwardToDeadLetters(const std::string& consumer_group,
+                                       const store::Receipt& receipt, absl::Duration give_up,
+                                       absl::AnyInvocable<void(absl::Status)> done) {
+  store::ForwardToDeadLetterCommand command{consumer_group, receipt};
+  log_->Submit(
+      store::CommandKind::kForwardToDeadLetter, command.Encode(), give_up,
+      [consumer_group, done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
+        if (!bytes.ok()) {
+          done(bytes.status());
+          return;
+        }
+        const absl::StatusOr<store::PlainResult> result = store::PlainResult::Decode(*bytes);
+        done(result.ok() ? FromResult(result->status, consumer_group) : result.status());
+      });
+}
+
 void MessageAcks::ChangeInvisible(const std::string& consumer_group, const store::Receipt& receipt,
                                   absl::Duration invisible, absl::Duration give_up,
                                   absl::AnyInvocable<void(absl::Status)> done) {

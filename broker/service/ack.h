@@ -1,5 +1,5 @@
-// What a consumer does with a message that it holds: acknowledge it, or change
-// how long nobody else sees it.
+// What a consumer does with a message that it holds: acknowledge it, give it up,
+// or change how long nobody else sees it.
 #ifndef TOTORA_BROKER_SERVICE_ACK_H_
 #define TOTORA_BROKER_SERVICE_ACK_H_
 
@@ -27,6 +27,11 @@ class MessageAcks {
   using AckDone = absl::AnyInvocable<void(absl::StatusOr<std::vector<absl::Status>> codes)>;
   void Ack(const std::string& consumer_group, std::vector<store::Receipt> receipts,
            absl::Duration give_up, AckDone done);
+
+  // The message is among the dead letters of the consumer group, and acknowledged.
+  // Errors: as ChangeInvisible.
+  void ForwardToDeadLetters(const std::string& consumer_group, const store::Receipt& receipt,
+                            absl::Duration give_up, absl::AnyInvocable<void(absl::Status)> done);
 
   // The receipt stays valid. 0 makes the message available at once.
   // Errors: kHandleNotHolding, kConsumerGroupNotFound, those of Submit.

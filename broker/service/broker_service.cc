@@ -18,14 +18,20 @@ BrokerService::BrokerService(const BrokerServiceOptions& options, CommandLog* lo
       log_(log),
       state_(state),
       executor_(executor),
-      sender_(log, &directory_),
+      sender_(log, state, &directory_),
       acks_(log),
       topics_(log, &directory_),
+      topic_creation_(log, state, &topics_, options.creates_topics_on_send),
+      ids_(options.id_origin),
       consumer_groups_(log, state, options.creates_consumer_groups_on_use),
       reports_(log, executor),
       receiver_(log, state, executor, &topics_, &consumer_groups_, &reports_, options.polls),
-      sessions_(log, executor),
-      duties_(log, state, &sessions_) {
+      sessions_(log, executor, [this](const std::string& group) { changed_groups_.insert(group); }),
+      puller_(log, state, executor, &consumer_groups_, &sessions_, options.pulls),
+      consumer_offsets_(log, state, executor, &consumer_groups_),
+      retries_(log, state, executor, &consumer_groups_, options.delay_levels, options.store_host),
+      queue_locks_(log, executor, &consumer_groups_),
+      duties_(log, state, &sessions_, &topic_creation_) {
   for (const store::TopicConfig& topic : state_->Topics()) directory_.Set(topic.name, topic);
 }
 
@@ -33,6 +39,7 @@ BrokerService::~BrokerService() = default;
 
 void BrokerService::Start() {
   is_running_ = true;
+  started_at_ = executor_->clock().SteadyNow();
   state_->SetObserver(this);
   SubmitStarted();
   TickLater();
@@ -60,6 +67,7 @@ void BrokerService::SubmitStarted() {
 void BrokerService::Stop() {
   is_running_ = false;
   receiver_.AnswerAll();
+  puller_.SendAwayAll();
 }
 
 void BrokerService::TickLater() {
@@ -73,9 +81,18 @@ void BrokerService::TickLater() {
 void BrokerService::Tick() {
   const absl::Duration now = executor_->clock().SteadyNow();
   receiver_.Tick(now);
+  puller_.Tick(now);
   reports_.Tick(now);
   sessions_.Tick(now);
   duties_.Tick(now);
+  TellChangedGroups();
+}
+
+void BrokerService::TellChangedGroups() {
+  // Many members come at once when programs start: one notice tells of all.
+  const absl::flat_hash_set<std::string> changed = std::exchange(changed_groups_, {});
+  if (on_group_changed_ == nullptr) return;
+  for (const std::string& group : changed) on_group_changed_(group);
 }
 
 // --- For dialects --------------------------------------------------------------
@@ -107,6 +124,12 @@ void BrokerService::TouchClient(std::string client_id, ClientKind kind,
       [this, client_id = std::move(client_id), kind, consumer_group = std::move(consumer_group)] {
         sessions_.Touch(client_id, kind, consumer_group);
       });
+}
+
+void BrokerService::WatchConsumerGroups(Sessions::GroupChanged on_changed) {
+  executor_->Post([this, on_changed = std::move(on_changed)]() mutable {
+    on_group_changed_ = std::move(on_changed);
+  });
 }
 
 void BrokerService::ReleaseClient(std::string client_id, std::string consumer_group,
@@ -145,6 +168,7 @@ void BrokerService::CommandApplied(const raft::CommandId& id, absl::string_view 
 
 void BrokerService::QueueGrew(absl::string_view topic, uint32_t queue_id, QueueOffset) {
   receiver_.QueueGrew(topic, queue_id);
+  puller_.QueueGrew(topic, queue_id);
 }
 
 void BrokerService::LeasesReleased(absl::string_view topic, absl::string_view consumer_group,

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -19,26 +20,41 @@
 #include "broker/service/ack.h"
 #include "broker/service/command_log.h"
 #include "broker/service/consumer_groups.h"
+#include "broker/service/consumer_offsets.h"
 #include "broker/service/delivery_reports.h"
+#include "broker/service/delivery_time.h"
 #include "broker/service/leader_duties.h"
 #include "broker/service/parked_polls.h"
+#include "broker/service/prompt_answers.h"
+#include "broker/service/pull.h"
+#include "broker/service/queue_locks.h"
 #include "broker/service/receive.h"
+#include "broker/service/retries.h"
 #include "broker/service/routes.h"
 #include "broker/service/send.h"
 #include "broker/service/sessions.h"
+#include "broker/service/topic_creation.h"
 #include "broker/service/topic_directory.h"
 #include "broker/service/topics.h"
 #include "common/executor.h"
+#include "message/message.h"
+#include "message/message_id.h"
 #include "raft/replica.h"
 #include "store/state_machine.h"
 
 namespace totora::service {
 
 struct BrokerServiceOptions {
+  std::string cluster = "DefaultCluster";
   GroupId group;
-  std::string group_name;  // RocketMQ's brokerName.
+  std::string group_name;    // RocketMQ's brokerName.
+  message::Host store_host;  // As StoreOptions stamps it into messages.
+  message::IdOrigin id_origin;
   bool creates_consumer_groups_on_use = true;
+  bool creates_topics_on_send = false;  // Classic clients only.
+  DelayLevels delay_levels;
   ParkedPolls::Limits polls;
+  MessagePuller::Limits pulls;
   absl::Duration tick = absl::Milliseconds(20);
 };
 
@@ -70,7 +86,12 @@ class BrokerService : public store::ApplyObserver {
   MessageSender& sender() { return sender_; }
   MessageAcks& acks() { return acks_; }
   Topics& topics() { return topics_; }
+  Retries& retries() { return retries_; }
+  QueueLocks& queue_locks() { return queue_locks_; }
   TopicDirectory& topic_directory() { return directory_; }
+  PromptAnswers& prompt_answers() { return prompt_answers_; }
+  // For a message that its producer gave none.
+  std::string NextMessageId(int64_t now_ms) { return ids_.NextUniqueId(now_ms); }
 
   // Starts a poll; CancelPoll when its client is gone.
   PollId Receive(ReceiveRequest request, ReceiveDone done);
@@ -84,11 +105,19 @@ class BrokerService : public store::ApplyObserver {
   void ReleaseClient(std::string client_id, std::string consumer_group, absl::Duration give_up,
                      absl::AnyInvocable<void(absl::Status)> done);
 
+  // Calls `on_changed` on the executor, a few milliseconds after members of a
+  // consumer group changed; once for many changes.
+  void WatchConsumerGroups(Sessions::GroupChanged on_changed);
+
   // --- Executor only -----------------------------------------------------------
 
   ConsumerGroups& consumer_groups() { return consumer_groups_; }
+  TopicCreation& topic_creation() { return topic_creation_; }
+  ConsumerOffsets& consumer_offsets() { return consumer_offsets_; }
+  MessagePuller& puller() { return puller_; }
   Sessions& sessions() { return sessions_; }
   const store::StateMachine& state() const { return *state_; }
+  absl::Duration started_at() const { return started_at_; }
   MessageReceiver& receiver() { return receiver_; }
 
   // The replica's observer calls, forwarded.
@@ -111,6 +140,7 @@ class BrokerService : public store::ApplyObserver {
  private:
   void TickLater();
   void SubmitStarted();
+  void TellChangedGroups();
 
   const BrokerServiceOptions options_;
   CommandLog* const log_;
@@ -122,13 +152,23 @@ class BrokerService : public store::ApplyObserver {
   MessageSender sender_;
   MessageAcks acks_;
   Topics topics_;
+  TopicCreation topic_creation_;
+  PromptAnswers prompt_answers_;
+  message::MessageIdMaker ids_;
   ConsumerGroups consumer_groups_;
   DeliveryReports reports_;
   MessageReceiver receiver_;
   Sessions sessions_;
+  MessagePuller puller_;
+  ConsumerOffsets consumer_offsets_;
+  Retries retries_;
+  QueueLocks queue_locks_;
   LeaderDuties duties_;
+  Sessions::GroupChanged on_group_changed_;
+  absl::flat_hash_set<std::string> changed_groups_;  // Not told yet.
   std::atomic<PollId> next_poll_{1};
   bool is_running_ = false;
+  absl::Duration started_at_;
   // Guards tasks that outlive this object in the executor's queue.
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };

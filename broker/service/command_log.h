@@ -15,6 +15,8 @@
 #include "common/types.h"
 #include "raft/command.h"
 #include "store/commands.h"
+#include "store/entry_places.h"
+#include "store/find_message.h"
 
 namespace totora::service {
 
@@ -40,6 +42,11 @@ class CommandLog {
 
   // The stored bytes of a message. Errors: NotFound, DataLoss.
   virtual absl::StatusOr<std::string> ReadMessage(BytePosition at, size_t size) const = 0;
+
+  // A message by its position alone, among the entries `around` it
+  // (StateMachine::EntriesAround). Blocks on the disk. Errors: NotFound, DataLoss.
+  virtual absl::StatusOr<store::FoundMessage> FindMessage(const store::EntryRange& around,
+                                                          BytePosition at) const = 0;
 
   // The state machine applied a command. Executor only.
   virtual void CommandApplied(const raft::CommandId& id, absl::string_view result) = 0;

@@ -124,7 +124,7 @@ void DirectLog::Apply(Waiting command) {
   frame.body = SharedBytes(std::move(body));
   {
     MutexLock lock(&mu_);
-    bodies_.emplace(frame.header.body_position().value(), frame.body);
+    entries_.emplace(frame.header.body_position().value(), frame);
   }
   pending_.emplace(sequence_, std::move(command.done));
   applied_kinds_.push_back(command.kind);
@@ -149,12 +149,21 @@ void DirectLog::SendToPeer(ReplicaId to, std::string bytes) {
 
 absl::StatusOr<std::string> DirectLog::ReadMessage(BytePosition at, size_t size) const {
   MutexLock lock(&mu_);
-  auto it = bodies_.upper_bound(at.value());
-  if (it == bodies_.begin()) return absl::NotFoundError("no such position");
+  auto it = entries_.upper_bound(at.value());
+  if (it == entries_.begin()) return absl::NotFoundError("no such position");
   --it;
   const uint64_t from = at.value() - it->first;
-  if (from + size > it->second.size()) return absl::NotFoundError("no such position");
-  return std::string(it->second.view().substr(from, size));
+  const SharedBytes& body = it->second.body;
+  if (from + size > body.size()) return absl::NotFoundError("no such position");
+  return std::string(body.view().substr(from, size));
+}
+
+absl::StatusOr<store::FoundMessage> DirectLog::FindMessage(const store::EntryRange&,
+                                                           BytePosition at) const {
+  MutexLock lock(&mu_);
+  auto it = entries_.upper_bound(at.value());
+  if (it == entries_.begin()) return absl::NotFoundError("no such position");
+  return store::FindMessage(std::prev(it)->second, at);
 }
 
 }  // namespace totora::service

@@ -16,7 +16,7 @@
 #include "broker/service/command_log.h"
 #include "common/executor.h"
 #include "common/mutex.h"
-#include "common/shared_bytes.h"
+#include "raft/log/frame.h"
 #include "store/state_machine.h"
 
 namespace totora::service {
@@ -46,6 +46,9 @@ class DirectLog : public CommandLog {
   void ReadBarrier(absl::Duration give_up, absl::AnyInvocable<void(absl::Status)> done) override;
   void SendToPeer(ReplicaId to, std::string bytes) override;
   absl::StatusOr<std::string> ReadMessage(BytePosition at, size_t size) const override
+      ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<store::FoundMessage> FindMessage(const store::EntryRange& around,
+                                                  BytePosition at) const override
       ABSL_LOCKS_EXCLUDED(mu_);
   void CommandApplied(const raft::CommandId& id, absl::string_view result) override;
   bool IsLeader() const override { return has_leader_; }
@@ -79,8 +82,8 @@ class DirectLog : public CommandLog {
   uint64_t end_ = 0;  // Position.
   int64_t log_time_ms_ = 0;
 
-  mutable Mutex mu_;                                             // Leaf.
-  std::map<uint64_t, SharedBytes> bodies_ ABSL_GUARDED_BY(mu_);  // By position.
+  mutable Mutex mu_;                                              // Leaf.
+  std::map<uint64_t, raft::Frame> entries_ ABSL_GUARDED_BY(mu_);  // By the body's position.
   uint64_t next_ticket_ ABSL_GUARDED_BY(mu_) = 1;
 };
 

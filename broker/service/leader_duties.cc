@@ -16,6 +16,7 @@ constexpr absl::Duration kGiveUp = absl::Seconds(5);
 void LeaderDuties::Tick(absl::Duration now) {
   if (!log_->IsLeader()) {
     is_leading_ = false;
+    has_default_topic_ = false;
     return;
   }
   if (!is_leading_) {
@@ -23,6 +24,7 @@ void LeaderDuties::Tick(absl::Duration now) {
     last_renewal_ = now - kFirstLook;
   }
   Expire(now);
+  EnsureDefaultTopic(now);
   if (now - last_renewal_ >= kRenewInterval) RenewLeases(now);
 }
 
@@ -33,6 +35,16 @@ void LeaderDuties::Expire(absl::Duration now) {
   is_expiring_ = true;
   log_->Submit(store::CommandKind::kExpire, store::ExpireCommand().Encode(), now + kGiveUp,
                [this](absl::StatusOr<absl::string_view>) { is_expiring_ = false; });
+}
+
+void LeaderDuties::EnsureDefaultTopic(absl::Duration now) {
+  if (has_default_topic_ || is_making_default_topic_) return;
+  is_making_default_topic_ = true;
+  topic_creation_->EnsureDefaultTopic(now + kGiveUp, [this](const absl::Status& status) {
+    is_making_default_topic_ = false;
+    // A deadline that passed, an unavailable log: the next tick tries again.
+    has_default_topic_ = !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status);
+  });
 }
 
 void LeaderDuties::RenewLeases(absl::Duration now) {

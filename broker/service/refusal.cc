@@ -19,9 +19,13 @@ absl::StatusCode CodeOf(Refusal refusal) {
       return absl::StatusCode::kNotFound;
     case Refusal::kIllegalTopic:
     case Refusal::kIllegalConsumerGroup:
+    case Refusal::kNoSuchQueue:
+    case Refusal::kIllegalFilter:
       return absl::StatusCode::kInvalidArgument;
     case Refusal::kTypeMismatch:
     case Refusal::kHandleNotHolding:
+    case Refusal::kNoSubscription:
+    case Refusal::kSubscriptionNotLatest:
       return absl::StatusCode::kFailedPrecondition;
     case Refusal::kNotWritable:
     case Refusal::kNotReadable:

@@ -23,6 +23,10 @@ enum class Refusal {
   kHandleNotHolding,       // FailedPrecondition: the handle does not hold the message.
   kTooManyPolls,           // ResourceExhausted.
   kTooManySessions,        // ResourceExhausted.
+  kNoSuchQueue,            // InvalidArgument.
+  kIllegalFilter,          // InvalidArgument: a filter expression that cannot be read.
+  kNoSubscription,         // FailedPrecondition: nobody said what the consumer group wants.
+  kSubscriptionNotLatest,  // FailedPrecondition: the client's newest one has not come yet.
 };
 
 // A status with the code that belongs to `refusal`.

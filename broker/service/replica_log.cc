@@ -27,6 +27,10 @@ class ReplicaLog : public CommandLog {
   absl::StatusOr<std::string> ReadMessage(BytePosition at, size_t size) const override {
     return replica_->Read(at, size);
   }
+  absl::StatusOr<store::FoundMessage> FindMessage(const store::EntryRange& around,
+                                                  BytePosition at) const override {
+    return store::FindMessage(replica_->log(), around, at);
+  }
   void CommandApplied(const raft::CommandId& id, absl::string_view result) override {
     replica_->CommandApplied(id, result);
   }

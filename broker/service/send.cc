@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,8 +15,8 @@
 namespace totora::service {
 namespace {
 
-bool Takes(store::TopicType topic, store::TopicType message) {
-  return topic == store::TopicType::kMixed || topic == message;
+bool Takes(store::TopicType topic, std::optional<store::TopicType> message) {
+  return topic == store::TopicType::kMixed || !message.has_value() || topic == *message;
 }
 
 uint32_t PlaceOf(TopicDirectory::Topic* topic, absl::string_view message_group) {
@@ -105,7 +106,14 @@ void MessageSender::SendTo(TopicDirectory::Topic* topic, SendRequest request, Se
     done(absl::InvalidArgumentError("too many messages in one request"));
     return;
   }
-  const uint32_t queue_id = PlaceOf(topic, request.message_group);
+  if (request.queue_id.has_value() &&
+      *request.queue_id >= std::max(config.read_queues, config.write_queues)) {
+    done(Refuse(Refusal::kNoSuchQueue,
+                absl::StrCat("topic ", config.name, " has no queue ", *request.queue_id)));
+    return;
+  }
+  const uint32_t queue_id =
+      request.queue_id.has_value() ? *request.queue_id : PlaceOf(topic, request.message_group);
   store::SendCommand command;
   command.topic = std::move(request.topic);
   command.items.reserve(request.messages.size());
@@ -113,16 +121,32 @@ void MessageSender::SendTo(TopicDirectory::Topic* topic, SendRequest request, Se
     message::PatchQueueId(message.stored.data(), queue_id);
     store::SendItem& item = command.items.emplace_back();
     item.id_hash = std::move(message.id_hash);
+    item.is_deliberate = message.is_deliberate;
+    item.deliver_at_ms = message.delivery.deliver_at_ms;
+    item.delay_ms = message.delivery.delay_ms;
     item.tag_hash = message.tag_hash;
     item.queue_id = queue_id;
     item.message = message.stored;
   }
   std::string payload = command.Encode();
   log_->Submit(store::CommandKind::kSend, std::move(payload), request.give_up,
-               [topic = std::move(command.topic), count = command.items.size(),
+               [this, topic = std::move(command.topic), count = command.items.size(),
                 done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
-                 done(ResultOf(bytes, topic, count));
+                 absl::StatusOr<store::SendResult> result = ResultOf(bytes, topic, count);
+                 if (result.ok()) FindPlacesOfRepeats(topic, &*result);
+                 done(std::move(result));
                });
+}
+
+// The window of ids holds queue and offset only; where the message lies is in
+// its queue, unless retention has taken it.
+void MessageSender::FindPlacesOfRepeats(const std::string& topic, store::SendResult* result) const {
+  for (store::SendResult::Item& item : result->items) {
+    if (!item.is_duplicate || item.due_ms > 0) continue;
+    const absl::StatusOr<std::vector<store::QueueEntry>> entries =
+        state_->Entries(topic, item.queue_id, item.offset, 1);
+    if (entries.ok() && !entries->empty()) item.position = entries->front().position;
+  }
 }
 
 }  // namespace totora::service

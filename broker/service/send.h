@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "broker/service/command_log.h"
+#include "broker/service/delivery_time.h"
 #include "broker/service/topic_directory.h"
 #include "store/commands.h"
+#include "store/state_machine.h"
 
 namespace totora::service {
 
@@ -22,30 +25,37 @@ namespace totora::service {
 std::string MessageIdHash(absl::string_view topic, absl::string_view message_id, uint32_t body_crc);
 
 struct OutgoingMessage {
-  std::string stored;     // message/codec.h; its queue id is filled in here.
-  std::string id_hash;    // MessageIdHash(); empty: no protection against repeats.
-  uint32_t tag_hash = 0;  // 0 = no tag.
+  std::string stored;          // message/codec.h; its queue id is filled in here.
+  std::string id_hash;         // MessageIdHash(); empty: no protection against repeats.
+  bool is_deliberate = false;  // A repeat of this id is meant (prompt_answers.h).
+  uint32_t tag_hash = 0;       // 0 = no tag.
+  DeliveryTime delivery{};
 };
 
 // Messages of one topic, one kind and one message group.
 struct SendRequest {
   std::string topic;
-  store::TopicType type = store::TopicType::kNormal;  // Of the messages; never kMixed.
-  std::string message_group;  // Not empty: all that share it go to one queue.
+  // Of the messages; never kMixed. Empty: the topic takes them whatever it is
+  // for (classic clients do not say).
+  std::optional<store::TopicType> type = store::TopicType::kNormal;
+  std::string message_group;         // Not empty: all that share it go to one queue.
+  std::optional<uint32_t> queue_id;  // The client's choice; wins over the message group.
   std::vector<OutgoingMessage> messages;
   absl::Duration give_up;  // Of the executor's steady clock.
 };
 
-// One item a message, in their order. Errors: kTopicNotFound, kTypeMismatch,
-// kNotWritable; ResourceExhausted and Unavailable: nothing was stored, try
-// again; DeadlineExceeded: it may be stored yet, a repeat finds out.
+// One item a message, in their order; a repeat has the place of the first, its
+// position included as long as its queue holds it. Errors: kTopicNotFound,
+// kTypeMismatch, kNotWritable, kNoSuchQueue; ResourceExhausted and Unavailable: nothing was stored,
+// try again; DeadlineExceeded: it may be stored yet, a repeat finds out.
 using SendDone = absl::AnyInvocable<void(absl::StatusOr<store::SendResult> result)>;
 
 // Thread safety: any thread.
 class MessageSender {
  public:
-  // Both must outlive the sender.
-  MessageSender(CommandLog* log, TopicDirectory* topics) : log_(log), topics_(topics) {}
+  // All must outlive the sender. `state` is looked at on the replica's executor only.
+  MessageSender(CommandLog* log, const store::StateMachine* state, TopicDirectory* topics)
+      : log_(log), state_(state), topics_(topics) {}
 
   // Places, encodes and submits on the calling thread: the replica's executor
   // never touches a body. `done` runs there, or here when the answer is known
@@ -58,8 +68,11 @@ class MessageSender {
 
  private:
   void SendTo(TopicDirectory::Topic* topic, SendRequest request, SendDone done);
+  // On the replica's executor.
+  void FindPlacesOfRepeats(const std::string& topic, store::SendResult* result) const;
 
   CommandLog* const log_;
+  const store::StateMachine* const state_;
   TopicDirectory* const topics_;
   std::atomic<bool> is_disk_full_{false};
 };

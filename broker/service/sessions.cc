@@ -11,11 +11,13 @@ namespace totora::service {
 namespace {
 
 // Messages between replicas: u8 version, u8 kind, payload.
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 enum : uint8_t {
-  kPut = 1,     // A session.
-  kRemove = 2,  // A client id: unregistered.
-  kAlive = 3,   // Client ids that gave a sign of life.
+  kPut = 1,       // A session.
+  kRemove = 2,    // A client id: unregistered.
+  kAlive = 3,     // Client ids that gave a sign of life.
+  kClosed = 4,    // A client id: its last connection to the sender is closed.
+  kSentAway = 5,  // Likewise, but the sender closed it.
 };
 constexpr size_t kAliveIdsPerMessage = 2000;
 constexpr size_t kListMax = 1 << 16;
@@ -41,14 +43,116 @@ bool ReadList(Reader* reader, std::vector<std::string>* list) {
   return reader->ok();
 }
 
-size_t SizeOf(const ClientSession& session) {
-  size_t size = session.client_id.size() + session.language.size() + session.settings.size();
-  for (const std::string& group : session.consumer_groups) size += group.size() + 32;
-  for (const std::string& topic : session.published_topics) size += topic.size() + 32;
-  for (const Subscription& subscription : session.subscriptions) {
+void AppendSubscriptions(std::string* to, const std::vector<Subscription>& subscriptions) {
+  AppendVarint(to, subscriptions.size());
+  for (const Subscription& subscription : subscriptions) {
+    AppendBytes(to, subscription.topic);
+    AppendBytes(to, subscription.expression);
+    AppendU8(to, subscription.is_sql ? 1 : 0);
+    AppendU64(to, static_cast<uint64_t>(subscription.version));
+  }
+}
+
+bool ReadSubscriptions(Reader* reader, std::vector<Subscription>* subscriptions) {
+  const uint64_t count = reader->Varint();
+  if (!reader->ok() || count > kListMax) return false;
+  for (uint64_t i = 0; i < count && reader->ok(); ++i) {
+    Subscription& subscription = subscriptions->emplace_back();
+    subscription.topic = std::string(reader->Prefixed());
+    subscription.expression = std::string(reader->Prefixed());
+    subscription.is_sql = reader->U8() != 0;
+    subscription.version = static_cast<int64_t>(reader->U64());
+  }
+  return reader->ok();
+}
+
+void AppendMembership(std::string* to, const GroupMembership& membership) {
+  AppendBytes(to, membership.consumer_group);
+  AppendU8(to, static_cast<uint8_t>(membership.model));
+  AppendU8(to, static_cast<uint8_t>(membership.type));
+  AppendU8(to, static_cast<uint8_t>(membership.from));
+  AppendSubscriptions(to, membership.subscriptions);
+}
+
+bool ReadMemberships(Reader* reader, std::vector<GroupMembership>* memberships) {
+  const uint64_t count = reader->Varint();
+  if (!reader->ok() || count > kListMax) return false;
+  for (uint64_t i = 0; i < count && reader->ok(); ++i) {
+    GroupMembership& membership = memberships->emplace_back();
+    membership.consumer_group = std::string(reader->Prefixed());
+    membership.model = static_cast<MessageModel>(reader->U8());
+    membership.type = static_cast<ConsumeType>(reader->U8());
+    membership.from = static_cast<ConsumeFrom>(reader->U8());
+    if (!ReadSubscriptions(reader, &membership.subscriptions)) return false;
+  }
+  return reader->ok();
+}
+
+size_t SizeOf(const std::vector<Subscription>& subscriptions) {
+  size_t size = 0;
+  for (const Subscription& subscription : subscriptions) {
     size += subscription.topic.size() + subscription.expression.size() + 64;
   }
   return size;
+}
+
+size_t SizeOf(const ClientSession& session) {
+  size_t size = session.client_id.size() + session.language.size() + session.settings.size() +
+                session.address.size();
+  for (const std::string& group : session.consumer_groups) size += group.size() + 32;
+  for (const std::string& topic : session.published_topics) size += topic.size() + 32;
+  for (const std::string& group : session.producer_groups) size += group.size() + 32;
+  for (const GroupMembership& membership : session.memberships) {
+    size += membership.consumer_group.size() + 64 + SizeOf(membership.subscriptions);
+  }
+  return size + SizeOf(session.subscriptions);
+}
+
+const GroupMembership* MembershipOf(const ClientSession& session, absl::string_view group) {
+  for (const GroupMembership& membership : session.memberships) {
+    if (membership.consumer_group == group) return &membership;
+  }
+  return nullptr;
+}
+
+std::vector<absl::string_view> TopicsOf(const GroupMembership& membership) {
+  std::vector<absl::string_view> topics;
+  for (const Subscription& subscription : membership.subscriptions) {
+    topics.push_back(subscription.topic);
+  }
+  std::sort(topics.begin(), topics.end());
+  return topics;
+}
+
+// Whether the other members of the membership's group have to know.
+bool IsNewsTo(const GroupMembership& membership, const ClientSession& other) {
+  if (membership.model == MessageModel::kBroadcasting) return false;
+  const GroupMembership* const same = MembershipOf(other, membership.consumer_group);
+  return same == nullptr || TopicsOf(*same) != TopicsOf(membership);
+}
+
+// Groups to which the one or the other means something that the other does not.
+std::vector<std::string> ChangedGroups(const ClientSession& before, const ClientSession& after) {
+  std::vector<std::string> changed;
+  for (const GroupMembership& membership : before.memberships) {
+    if (IsNewsTo(membership, after)) changed.push_back(membership.consumer_group);
+  }
+  for (const GroupMembership& membership : after.memberships) {
+    if (IsNewsTo(membership, before)) changed.push_back(membership.consumer_group);
+  }
+  std::sort(changed.begin(), changed.end());
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  return changed;
+}
+
+const Subscription* SubscriptionOf(const ClientSession& session, absl::string_view group,
+                                   absl::string_view topic) {
+  const GroupMembership* const membership = MembershipOf(session, group);
+  if (membership == nullptr) return nullptr;
+  for (const Subscription& subscription : membership->subscriptions) {
+    if (subscription.topic == topic) return &subscription;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -60,13 +164,16 @@ std::string EncodeSession(const ClientSession& session) {
   AppendBytes(&bytes, session.language);
   AppendList(&bytes, session.consumer_groups);
   AppendList(&bytes, session.published_topics);
-  AppendVarint(&bytes, session.subscriptions.size());
-  for (const Subscription& subscription : session.subscriptions) {
-    AppendBytes(&bytes, subscription.topic);
-    AppendBytes(&bytes, subscription.expression);
-    AppendU8(&bytes, subscription.is_sql ? 1 : 0);
-  }
+  AppendSubscriptions(&bytes, session.subscriptions);
   AppendBytes(&bytes, session.settings);
+  AppendList(&bytes, session.producer_groups);
+  AppendVarint(&bytes, session.memberships.size());
+  for (const GroupMembership& membership : session.memberships) {
+    AppendMembership(&bytes, membership);
+  }
+  AppendBytes(&bytes, session.address);
+  AppendU32(&bytes, static_cast<uint32_t>(session.version));
+  AppendU32(&bytes, static_cast<uint32_t>(session.fingerprint));
   return bytes;
 }
 
@@ -76,22 +183,29 @@ absl::StatusOr<ClientSession> DecodeSession(absl::string_view bytes) {
   session.client_id = std::string(reader.Prefixed());
   session.kind = static_cast<ClientKind>(reader.U8());
   session.language = std::string(reader.Prefixed());
-  bool is_good =
-      ReadList(&reader, &session.consumer_groups) && ReadList(&reader, &session.published_topics);
-  const uint64_t subscriptions = reader.Varint();
-  is_good = is_good && subscriptions <= kListMax;
-  for (uint64_t i = 0; is_good && i < subscriptions && reader.ok(); ++i) {
-    Subscription& subscription = session.subscriptions.emplace_back();
-    subscription.topic = std::string(reader.Prefixed());
-    subscription.expression = std::string(reader.Prefixed());
-    subscription.is_sql = reader.U8() != 0;
-  }
+  bool is_good = ReadList(&reader, &session.consumer_groups) &&
+                 ReadList(&reader, &session.published_topics) &&
+                 ReadSubscriptions(&reader, &session.subscriptions);
   session.settings = std::string(reader.Prefixed());
+  is_good = is_good && ReadList(&reader, &session.producer_groups) &&
+            ReadMemberships(&reader, &session.memberships);
+  session.address = std::string(reader.Prefixed());
+  session.version = static_cast<int32_t>(reader.U32());
+  session.fingerprint = static_cast<int32_t>(reader.U32());
   if (!is_good || !reader.done() || session.client_id.empty()) {
     return absl::DataLossError("not a session");
   }
   return session;
 }
+
+Sessions::Presence* Sessions::Entry::Find(ReplicaId replica) {
+  for (Presence& presence : seen_by) {
+    if (presence.replica == replica) return &presence;
+  }
+  return nullptr;
+}
+
+// --- Changes ----------------------------------------------------------------------
 
 absl::Status Sessions::Put(ClientSession session) {
   if (SizeOf(session) > kSessionBytesMax) {
@@ -102,22 +216,44 @@ absl::Status Sessions::Put(ClientSession session) {
     if (sessions_.size() >= kSessionsMax) {
       return Refuse(Refusal::kTooManySessions, "too many clients");
     }
-    const std::string client_id = session.client_id;
-    it = sessions_.emplace(client_id, Entry()).first;
+    it = sessions_.emplace(session.client_id, Entry()).first;
   }
   Entry& entry = it->second;
-  SeenHere(&entry);
-  const bool is_changed = !(entry.session == session);
-  entry.session = std::move(session);
-  if (is_changed) ShareSession(&entry, entry.last_seen);
+  SeenBy(log_->self(), &entry);
+  if (entry.session == session) return absl::OkStatus();
+  Change(&entry, std::move(session));
+  ShareSession(&entry, executor_->clock().SteadyNow());
   return absl::OkStatus();
 }
 
-void Sessions::SeenHere(Entry* entry) {
-  entry->via = log_->self();
-  entry->last_seen = executor_->clock().SteadyNow();
-  entry->here_seen = entry->last_seen;
-  entry->drop_at = absl::InfiniteDuration();
+void Sessions::Change(Entry* entry, ClientSession session) {
+  const ClientSession before = std::exchange(entry->session, std::move(session));
+  const ClientSession& after = entry->session;
+  const std::string& client_id = after.client_id.empty() ? before.client_id : after.client_id;
+  for (const std::string& group : before.consumer_groups) {
+    auto it = by_group_.find(group);
+    if (it == by_group_.end()) continue;
+    it->second.erase(client_id);
+    if (it->second.empty()) by_group_.erase(it);
+  }
+  for (const std::string& group : after.consumer_groups) by_group_[group].insert(client_id);
+  if (group_changed_ == nullptr) return;
+  for (const std::string& group : ChangedGroups(before, after)) group_changed_(group);
+}
+
+void Sessions::Erase(EntryMap::iterator it) {
+  Change(&it->second, ClientSession());
+  sessions_.erase(it);
+}
+
+void Sessions::SeenBy(ReplicaId replica, Entry* entry) {
+  const absl::Duration now = executor_->clock().SteadyNow();
+  if (replica == log_->self()) entry->here_seen = now;
+  // Where it is not any more does not count once it is seen.
+  std::erase_if(entry->seen_by, [replica](const Presence& presence) {
+    return presence.replica == replica || presence.drop_at != absl::InfiniteDuration();
+  });
+  entry->seen_by.push_back({replica, now});
 }
 
 void Sessions::Touch(absl::string_view client_id, ClientKind kind,
@@ -125,7 +261,7 @@ void Sessions::Touch(absl::string_view client_id, ClientKind kind,
   if (client_id.empty()) return;
   auto it = sessions_.find(client_id);
   if (it != sessions_.end()) {
-    SeenHere(&it->second);
+    SeenBy(log_->self(), &it->second);
     return;
   }
   ClientSession thin;
@@ -148,12 +284,60 @@ void Sessions::StreamClosed(absl::string_view client_id) {
   if (it != sessions_.end() && it->second.streams > 0) --it->second.streams;
 }
 
-void Sessions::Remove(absl::string_view client_id) {
-  if (sessions_.erase(client_id) == 0) return;
-  std::string bytes = Head(kRemove);
-  AppendBytes(&bytes, client_id);
-  SendToPeers(bytes);
+void Sessions::SetConnections(absl::string_view client_id, size_t count, ClosedBy closed_by) {
+  auto it = sessions_.find(client_id);
+  if (it == sessions_.end()) return;
+  Entry& entry = it->second;
+  entry.connections = count;
+  if (entry.IsConnectedHere()) {
+    SeenBy(log_->self(), &entry);
+    return;
+  }
+  if (closed_by == ClosedBy::kReplica) {
+    if (Presence* const here = entry.Find(log_->self())) {
+      here->drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
+    }
+    SendToPeers(kSentAway, client_id);
+    return;
+  }
+  SendToPeers(kClosed, client_id);
+  Gone(it, log_->self());
 }
+
+void Sessions::Gone(EntryMap::iterator it, ReplicaId replica) {
+  std::erase_if(it->second.seen_by,
+                [replica](const Presence& presence) { return presence.replica == replica; });
+  if (it->second.seen_by.empty()) Erase(it);
+}
+
+void Sessions::Remove(absl::string_view client_id) {
+  auto it = sessions_.find(client_id);
+  if (it == sessions_.end()) return;
+  SendToPeers(kRemove, client_id);
+  Erase(it);
+}
+
+void Sessions::Leave(absl::string_view client_id, absl::string_view producer_group,
+                     absl::string_view consumer_group) {
+  auto it = sessions_.find(client_id);
+  if (it == sessions_.end()) return;
+  ClientSession session = it->second.session;
+  std::erase(session.producer_groups, producer_group);
+  std::erase(session.consumer_groups, consumer_group);
+  std::erase_if(session.memberships, [&](const GroupMembership& membership) {
+    return membership.consumer_group == consumer_group;
+  });
+  if (session.producer_groups.empty() && session.memberships.empty()) {
+    Remove(client_id);
+    return;
+  }
+  // Connections are counted on, and a later heartbeat makes it whole again.
+  if (session == it->second.session) return;
+  Change(&it->second, std::move(session));
+  ShareSession(&it->second, executor_->clock().SteadyNow());
+}
+
+// --- Questions --------------------------------------------------------------------
 
 const ClientSession* Sessions::Find(absl::string_view client_id) const {
   auto it = sessions_.find(client_id);
@@ -162,7 +346,11 @@ const ClientSession* Sessions::Find(absl::string_view client_id) const {
 
 bool Sessions::WasSeenSince(absl::string_view client_id, absl::Duration since) const {
   auto it = sessions_.find(client_id);
-  return it != sessions_.end() && (it->second.streams > 0 || it->second.last_seen >= since);
+  if (it == sessions_.end()) return false;
+  const Entry& entry = it->second;
+  return entry.IsConnectedHere() ||
+         std::any_of(entry.seen_by.begin(), entry.seen_by.end(),
+                     [since](const Presence& presence) { return presence.last_seen >= since; });
 }
 
 std::vector<ClientSession> Sessions::All() const {
@@ -174,13 +362,44 @@ std::vector<ClientSession> Sessions::All() const {
 
 std::vector<ClientSession> Sessions::OfConsumerGroup(absl::string_view consumer_group) const {
   std::vector<ClientSession> members;
-  for (const auto& [id, entry] : sessions_) {
-    const std::vector<std::string>& groups = entry.session.consumer_groups;
-    if (std::find(groups.begin(), groups.end(), consumer_group) != groups.end()) {
-      members.push_back(entry.session);
+  auto group = by_group_.find(consumer_group);
+  if (group == by_group_.end()) return members;
+  for (const std::string& client_id : group->second) {
+    members.push_back(sessions_.find(client_id)->second.session);
+  }
+  return members;
+}
+
+std::vector<std::string> Sessions::MembersOf(absl::string_view consumer_group) const {
+  std::vector<std::string> members;
+  auto group = by_group_.find(consumer_group);
+  if (group == by_group_.end()) return members;
+  for (const std::string& client_id : group->second) {
+    if (MembershipOf(sessions_.find(client_id)->second.session, consumer_group) != nullptr) {
+      members.push_back(client_id);
     }
   }
   return members;
+}
+
+const Subscription* Sessions::FindSubscription(absl::string_view consumer_group,
+                                               absl::string_view topic,
+                                               const std::vector<std::string>& clients) const {
+  for (const std::string& client_id : clients) {
+    auto it = sessions_.find(client_id);
+    if (it == sessions_.end()) continue;
+    const Subscription* const own = SubscriptionOf(it->second.session, consumer_group, topic);
+    if (own != nullptr) return own;
+  }
+  const Subscription* newest = nullptr;
+  auto group = by_group_.find(consumer_group);
+  if (group == by_group_.end()) return nullptr;
+  for (const std::string& client_id : group->second) {
+    const Subscription* const one =
+        SubscriptionOf(sessions_.find(client_id)->second.session, consumer_group, topic);
+    if (one != nullptr && (newest == nullptr || one->version > newest->version)) newest = one;
+  }
+  return newest;
 }
 
 // --- Between replicas -----------------------------------------------------------
@@ -189,27 +408,32 @@ void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
   Reader reader(bytes);
   const uint8_t version = reader.U8();
   const uint8_t kind = reader.U8();
-  if (!reader.ok() || version != kVersion) return;  // A newer release's: its refresh will do.
-  const absl::Duration now = executor_->clock().SteadyNow();
-  const auto seen_there = [&](Entry* entry) {
-    entry->via = from;
-    entry->last_seen = now;
-    entry->drop_at = absl::InfiniteDuration();
-  };
+  if (!reader.ok() || version != kVersion) return;  // Another release's: its refresh will do.
   if (kind == kPut) {
     absl::StatusOr<ClientSession> session = DecodeSession(reader.rest());
     if (!session.ok()) return;
     if (!sessions_.contains(session->client_id) && sessions_.size() >= kSessionsMax) return;
     Entry& entry = sessions_[session->client_id];
-    seen_there(&entry);
-    entry.session = *std::move(session);
-  } else if (kind == kRemove) {
-    const absl::string_view client_id = reader.Prefixed();
-    if (reader.done()) sessions_.erase(client_id);
-  } else if (kind == kAlive) {
+    SeenBy(from, &entry);
+    if (!(entry.session == *session)) Change(&entry, *std::move(session));
+    return;
+  }
+  if (kind == kAlive) {
     while (reader.ok() && !reader.done()) {
       auto it = sessions_.find(reader.Prefixed());
-      if (it != sessions_.end()) seen_there(&it->second);
+      if (it != sessions_.end()) SeenBy(from, &it->second);
+    }
+    return;
+  }
+  auto it = sessions_.find(reader.Prefixed());
+  if (!reader.done() || it == sessions_.end()) return;
+  if (kind == kRemove) {
+    Erase(it);
+  } else if (kind == kClosed) {
+    Gone(it, from);
+  } else if (kind == kSentAway) {
+    if (Presence* const there = it->second.Find(from)) {
+      there->drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
     }
   }
 }
@@ -219,13 +443,20 @@ void Sessions::PeerUp(ReplicaId peer) { ShareAll(peer); }
 void Sessions::PeerDown(ReplicaId peer) {
   const absl::Duration drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
   for (auto& [id, entry] : sessions_) {
-    if (entry.via == peer) entry.drop_at = drop_at;
+    if (Presence* const there = entry.Find(peer))
+      there->drop_at = std::min(there->drop_at, drop_at);
   }
 }
 
+// Whether this replica may still speak for the client.
+bool Sessions::IsHere(Entry* entry) const {
+  const Presence* const here = entry->Find(log_->self());
+  return here != nullptr && here->drop_at == absl::InfiniteDuration();
+}
+
 void Sessions::ShareAll(ReplicaId peer) {
-  for (const auto& [id, entry] : sessions_) {
-    if (entry.via != log_->self()) continue;
+  for (auto& [id, entry] : sessions_) {
+    if (!IsHere(&entry)) continue;
     log_->SendToPeer(peer, Head(kPut) + EncodeSession(entry.session));
   }
 }
@@ -239,8 +470,8 @@ void Sessions::ShareAlive(absl::Duration now) {
   std::string bytes = Head(kAlive);
   size_t ids = 0;
   for (auto& [id, entry] : sessions_) {
-    if (entry.streams > 0) SeenHere(&entry);
-    if (entry.via != log_->self() || entry.here_seen < last_share_) continue;
+    if (entry.IsConnectedHere()) SeenBy(log_->self(), &entry);
+    if (!IsHere(&entry) || entry.here_seen < last_share_) continue;
     if (now - entry.last_shared >= kRefreshInterval) {
       ShareSession(&entry, now);
       continue;
@@ -255,10 +486,17 @@ void Sessions::ShareAlive(absl::Duration now) {
 }
 
 void Sessions::DropSilent(absl::Duration now) {
-  absl::erase_if(sessions_, [&](const auto& item) {
-    const Entry& entry = item.second;
-    return entry.drop_at <= now || (entry.streams == 0 && now - entry.last_seen > kSilence);
-  });
+  std::vector<std::string> gone;
+  for (auto& [id, entry] : sessions_) {
+    const bool is_connected_here = entry.IsConnectedHere();
+    std::erase_if(entry.seen_by, [&](const Presence& presence) {
+      if (presence.drop_at <= now) return true;
+      const bool is_open = is_connected_here && presence.replica == log_->self();
+      return !is_open && now - presence.last_seen > kSilence;
+    });
+    if (entry.seen_by.empty()) gone.push_back(id);
+  }
+  for (const std::string& client_id : gone) Erase(sessions_.find(client_id));
 }
 
 void Sessions::Tick(absl::Duration now) {
@@ -270,6 +508,12 @@ void Sessions::Tick(absl::Duration now) {
 
 void Sessions::SendToPeers(const std::string& bytes) {
   for (ReplicaId peer : log_->peers()) log_->SendToPeer(peer, bytes);
+}
+
+void Sessions::SendToPeers(uint8_t kind, absl::string_view client_id) {
+  std::string bytes = Head(kind);
+  AppendBytes(&bytes, client_id);
+  SendToPeers(bytes);
 }
 
 }  // namespace totora::service

@@ -1,16 +1,20 @@
 // Who is connected to the group: the clients of all its replicas.
 //
 // Soft state that must never look empty. Every replica shares its sessions
-// with the others as deltas; those of a replica that vanished stay for
-// kVanishedGrace or until the client is seen elsewhere. Only an unregister
-// removes a session at once.
+// with the others as deltas; those of a replica that vanished, or that sent its
+// clients away, stay for kVanishedGrace or until the client is seen elsewhere.
+// A session ends at once when its client says goodbye, and when the last
+// replica that has a connection of it sees that close.
 #ifndef TOTORA_BROKER_SERVICE_SESSIONS_H_
 #define TOTORA_BROKER_SERVICE_SESSIONS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -34,7 +38,30 @@ struct Subscription {
   std::string topic;
   std::string expression;
   bool is_sql = false;
+  int64_t version = 0;  // Classic: greater is newer; no unit is common to all clients.
   friend bool operator==(const Subscription&, const Subscription&) = default;
+};
+
+enum class MessageModel : uint8_t { kUnknown = 0, kBroadcasting = 1, kClustering = 2 };
+enum class ConsumeType : uint8_t { kUnknown = 0, kPull = 1, kPush = 2, kPop = 3 };
+enum class ConsumeFrom : uint8_t {
+  kUnknown = 0,
+  kLastOffset = 1,
+  kLastOffsetAndMinWhenBootFirst = 2,
+  kMinOffset = 3,
+  kMaxOffset = 4,
+  kFirstOffset = 5,
+  kTimestamp = 6,
+};
+
+// A classic client's part in one consumer group. One client may have several.
+struct GroupMembership {
+  std::string consumer_group;
+  MessageModel model = MessageModel::kUnknown;
+  ConsumeType type = ConsumeType::kUnknown;
+  ConsumeFrom from = ConsumeFrom::kUnknown;
+  std::vector<Subscription> subscriptions;
+  friend bool operator==(const GroupMembership&, const GroupMembership&) = default;
 };
 
 struct ClientSession {
@@ -45,6 +72,12 @@ struct ClientSession {
   std::vector<std::string> published_topics;
   std::vector<Subscription> subscriptions;
   std::string settings;  // The dialect's own bytes.
+  // Of classic clients; their consumer_groups are those of the memberships.
+  std::vector<std::string> producer_groups;
+  std::vector<GroupMembership> memberships;
+  std::string address;      // "ip:port" of its connection.
+  int32_t version = 0;      // Ordinal of MQVersion.
+  int32_t fingerprint = 0;  // Of its last whole heartbeat.
   friend bool operator==(const ClientSession&, const ClientSession&) = default;
 };
 
@@ -65,7 +98,13 @@ class Sessions {
   // Peers hear everything of a session again this often, in case a delta was lost.
   static constexpr absl::Duration kRefreshInterval = absl::Minutes(1);
 
-  Sessions(CommandLog* log, Executor* executor) : log_(log), executor_(executor) {}
+  // The members of a consumer group, or the topics that one subscribes to,
+  // changed. Classic memberships only, and not those that broadcast: what others
+  // do makes no difference to them.
+  using GroupChanged = std::function<void(const std::string& consumer_group)>;
+
+  Sessions(CommandLog* log, Executor* executor, GroupChanged group_changed = nullptr)
+      : log_(log), executor_(executor), group_changed_(std::move(group_changed)) {}
 
   // The client said who it is, here. Replaces what was known of it.
   // Errors: kTooManySessions; InvalidArgument above kSessionBytesMax.
@@ -80,14 +119,29 @@ class Sessions {
   void StreamOpened(absl::string_view client_id);
   void StreamClosed(absl::string_view client_id);
 
+  // So many connections of a classic client are open here. When none is left at
+  // any replica, the session ends; unless it was this replica that closed the last.
+  enum class ClosedBy { kClient, kReplica };
+  void SetConnections(absl::string_view client_id, size_t count,
+                      ClosedBy closed_by = ClosedBy::kClient);
+
   // The client said goodbye, here.
   void Remove(absl::string_view client_id);
+  // It leaves one group of each kind (empty: none), and with the last the session ends.
+  void Leave(absl::string_view client_id, absl::string_view producer_group,
+             absl::string_view consumer_group);
 
   // Null if unknown. Valid until the next call that changes something.
   const ClientSession* Find(absl::string_view client_id) const;
   bool WasSeenSince(absl::string_view client_id, absl::Duration since) const;
   std::vector<ClientSession> All() const;
   std::vector<ClientSession> OfConsumerGroup(absl::string_view consumer_group) const;
+  // Ids of the classic members of a consumer group, sorted.
+  std::vector<std::string> MembersOf(absl::string_view consumer_group) const;
+  // What one of `clients` wants of `topic` as a member of the group; if none of
+  // them is one, the newest of any member. Null: nobody said. Valid as Find's.
+  const Subscription* FindSubscription(absl::string_view consumer_group, absl::string_view topic,
+                                       const std::vector<std::string>& clients) const;
   size_t size() const { return sessions_.size(); }
 
   // From the replica.
@@ -98,26 +152,46 @@ class Sessions {
   void Tick(absl::Duration now);
 
  private:
+  // What one replica knows of a client.
+  struct Presence {
+    ReplicaId replica;
+    absl::Duration last_seen;                           // Of the executor's steady clock.
+    absl::Duration drop_at = absl::InfiniteDuration();  // The replica is gone, or sent it away.
+  };
   struct Entry {
     ClientSession session;
-    ReplicaId via;                                         // Last seen by this replica.
-    absl::Duration last_seen;                              // Of the executor's steady clock.
+    std::vector<Presence> seen_by;                         // Never empty between calls.
     absl::Duration here_seen = -absl::InfiniteDuration();  // The last sign of life here.
     absl::Duration last_shared = -absl::InfiniteDuration();
-    absl::Duration drop_at = absl::InfiniteDuration();  // `via` is gone.
-    int streams = 0;                                    // Open here.
-  };
+    int streams = 0;         // Open here.
+    size_t connections = 0;  // Likewise.
 
+    Presence* Find(ReplicaId replica);
+    bool IsConnectedHere() const { return streams > 0 || connections > 0; }
+  };
+  using EntryMap = absl::flat_hash_map<std::string, Entry>;
+
+  void SeenBy(ReplicaId replica, Entry* entry);
+  bool IsHere(Entry* entry) const;
   void SeenHere(Entry* entry);
   void ShareAll(ReplicaId peer);
   void ShareSession(Entry* entry, absl::Duration now);
   void ShareAlive(absl::Duration now);
   void DropSilent(absl::Duration now);
   void SendToPeers(const std::string& bytes);
+  void SendToPeers(uint8_t kind, absl::string_view client_id);
+  // Replaces what is known of the client and tells of groups that changed by it.
+  void Change(Entry* entry, ClientSession session);
+  void Erase(EntryMap::iterator it);
+  // The replica has no connection of the client any more.
+  void Gone(EntryMap::iterator it, ReplicaId replica);
 
   CommandLog* const log_;
   Executor* const executor_;
-  absl::flat_hash_map<std::string, Entry> sessions_;  // By client id.
+  const GroupChanged group_changed_;
+  EntryMap sessions_;  // By client id.
+  // Client ids by consumer group; no empty sets.
+  absl::flat_hash_map<std::string, absl::btree_set<std::string>> by_group_;
   absl::Duration last_share_ = -absl::InfiniteDuration();
 };
 

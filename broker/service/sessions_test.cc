@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "broker/service/direct_log.h"
 #include "broker/service/manual_executor.h"
@@ -24,13 +26,35 @@ ClientSession Consumer(const std::string& id) {
   return session;
 }
 
+ClientSession Classic(const std::string& id, const std::string& topic = "t") {
+  ClientSession session;
+  session.client_id = id;
+  session.language = "GO";
+  session.consumer_groups = {"g"};
+  session.producer_groups = {"pg"};
+  session.memberships = {{"g",
+                          MessageModel::kClustering,
+                          ConsumeType::kPush,
+                          ConsumeFrom::kTimestamp,
+                          {{topic, "a || b", false, 1'700'000'000'000'000'000}}}};
+  session.address = "10.0.0.9:5555";
+  session.version = 317;
+  session.fingerprint = -5;
+  return session;
+}
+
 // Two replicas: what one tells its peers the other one hears.
 class SessionsTest : public ::testing::Test {
  protected:
   SessionsTest() {
     here_log_.SetPeers({ReplicaId(2)});
     here_log_.on_send_to_peer = [this](ReplicaId, std::string bytes) {
-      if (is_connected_) there_.PeerMessage(ReplicaId(1), bytes);
+      if (is_connected_) there_.PeerMessage(ReplicaId(2), bytes);
+    };
+    // Both call themselves 1; what comes back is of the other one.
+    there_log_.SetPeers({ReplicaId(2)});
+    there_log_.on_send_to_peer = [this](ReplicaId, std::string bytes) {
+      if (is_connected_) here_.PeerMessage(ReplicaId(2), bytes);
     };
   }
   void Pass(absl::Duration time) {
@@ -44,8 +68,12 @@ class SessionsTest : public ::testing::Test {
   ManualExecutor executor_;
   DirectLog here_log_{nullptr, &executor_};
   DirectLog there_log_{nullptr, &executor_};
-  Sessions here_{&here_log_, &executor_};
-  Sessions there_{&there_log_, &executor_};
+  Sessions here_{&here_log_, &executor_,
+                 [this](const std::string& group) { changed_here_.push_back(group); }};
+  Sessions there_{&there_log_, &executor_,
+                  [this](const std::string& group) { changed_there_.push_back(group); }};
+  std::vector<std::string> changed_here_;
+  std::vector<std::string> changed_there_;
   bool is_connected_ = true;
 };
 
@@ -54,14 +82,127 @@ TEST_F(SessionsTest, ASessionComesBackAsItWentOut) {
 
   ASSERT_TRUE(session.ok()) << session.status();
   EXPECT_EQ(*session, Consumer("c"));
+  EXPECT_EQ(*DecodeSession(EncodeSession(Classic("c"))), Classic("c"));
 }
 
 TEST_F(SessionsTest, EveryShorterSessionIsRefused) {
-  const std::string bytes = EncodeSession(Consumer("c"));
-
-  for (size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_FALSE(DecodeSession(absl::string_view(bytes).substr(0, size)).ok()) << size;
+  for (const std::string& bytes : {EncodeSession(Consumer("c")), EncodeSession(Classic("c"))}) {
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_FALSE(DecodeSession(absl::string_view(bytes).substr(0, size)).ok()) << size;
+    }
   }
+}
+
+// --- Classic clients: connections and memberships -----------------------------------
+
+using Groups = std::vector<std::string>;
+
+TEST_F(SessionsTest, MembersChangeWithClientsAndTheirTopicsOnly) {
+  ASSERT_TRUE(here_.Put(Classic("c")).ok());
+  EXPECT_EQ(std::exchange(changed_here_, {}), Groups{"g"});
+  EXPECT_EQ(std::exchange(changed_there_, {}), Groups{"g"});
+
+  ClientSession other_expression = Classic("c");
+  other_expression.memberships[0].subscriptions[0].expression = "*";
+  ASSERT_TRUE(here_.Put(other_expression).ok());
+  ASSERT_TRUE(here_.Put(other_expression).ok());
+  EXPECT_EQ(changed_here_, Groups());
+
+  ASSERT_TRUE(here_.Put(Classic("c", "u")).ok());
+  EXPECT_EQ(std::exchange(changed_there_, {}), Groups{"g"});
+  here_.Remove("c");
+  EXPECT_EQ(std::exchange(changed_there_, {}), Groups{"g"});
+  EXPECT_EQ(there_.MembersOf("g"), Groups());
+}
+
+TEST_F(SessionsTest, NobodyIsToldOfThoseWhoBroadcast) {
+  ClientSession broadcaster = Classic("c");
+  broadcaster.memberships[0].model = MessageModel::kBroadcasting;
+  ASSERT_TRUE(here_.Put(broadcaster).ok());
+  here_.Remove("c");
+  EXPECT_EQ(changed_here_, Groups());
+}
+
+TEST_F(SessionsTest, MembersAreClassicClientsInOrder) {
+  for (const char* id : {"c", "a", "b"}) ASSERT_TRUE(here_.Put(Classic(id)).ok());
+  ASSERT_TRUE(here_.Put(Consumer("v2")).ok());
+
+  EXPECT_EQ(there_.MembersOf("g"), (Groups{"a", "b", "c"}));
+  EXPECT_EQ(there_.OfConsumerGroup("g").size(), 4u);
+  EXPECT_EQ(there_.MembersOf("h"), Groups());
+}
+
+TEST_F(SessionsTest, AClosedConnectionEndsTheSessionWhereverItIsKnown) {
+  ASSERT_TRUE(here_.Put(Classic("c")).ok());
+  here_.SetConnections("c", 2);
+
+  here_.SetConnections("c", 1);
+  EXPECT_NE(there_.Find("c"), nullptr);
+  here_.SetConnections("c", 0);
+
+  EXPECT_EQ(here_.Find("c"), nullptr);
+  EXPECT_EQ(there_.Find("c"), nullptr);
+  EXPECT_EQ(changed_there_, (Groups{"g", "g"}));
+}
+
+TEST_F(SessionsTest, AClientThatIsConnectedElsewhereStaysAMember) {
+  ASSERT_TRUE(there_.Put(Classic("c")).ok());
+  there_.SetConnections("c", 1);
+  ASSERT_TRUE(here_.Put(Classic("c")).ok());
+  here_.SetConnections("c", 1);
+  changed_there_.clear();
+
+  here_.SetConnections("c", 0);
+  Pass(absl::Seconds(60));
+
+  EXPECT_EQ(there_.MembersOf("g"), Groups{"c"});
+  EXPECT_EQ(changed_there_, Groups());
+}
+
+TEST_F(SessionsTest, WhomAReplicaSendsAwayStaysForAWhile) {
+  ASSERT_TRUE(here_.Put(Classic("c")).ok());
+  here_.SetConnections("c", 1);
+  here_.SetConnections("c", 0, Sessions::ClosedBy::kReplica);
+
+  Pass(Sessions::kVanishedGrace - absl::Seconds(2));
+  EXPECT_EQ(here_.MembersOf("g"), Groups{"c"});
+  EXPECT_EQ(there_.MembersOf("g"), Groups{"c"});
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(here_.MembersOf("g"), Groups());
+  EXPECT_EQ(there_.MembersOf("g"), Groups());
+}
+
+TEST_F(SessionsTest, AnOpenConnectionIsASignOfLife) {
+  ASSERT_TRUE(here_.Put(Classic("c")).ok());
+  here_.SetConnections("c", 1);
+  Pass(Sessions::kSilence * 3);
+  EXPECT_NE(here_.Find("c"), nullptr);
+  EXPECT_NE(there_.Find("c"), nullptr);
+}
+
+TEST_F(SessionsTest, LeavingTheLastGroupEndsTheSession) {
+  ASSERT_TRUE(here_.Put(Classic("c")).ok());
+  here_.Leave("c", "", "g");
+  EXPECT_EQ(there_.MembersOf("g"), Groups());
+  ASSERT_NE(there_.Find("c"), nullptr);
+  EXPECT_EQ(there_.Find("c")->producer_groups, Groups{"pg"});
+
+  here_.Leave("c", "pg", "");
+  EXPECT_EQ(there_.Find("c"), nullptr);
+}
+
+TEST_F(SessionsTest, AClientsOwnSubscriptionCountsThenTheNewest) {
+  ASSERT_TRUE(here_.Put(Classic("old")).ok());
+  ClientSession changed = Classic("new");
+  changed.memberships[0].subscriptions[0].expression = "c";
+  changed.memberships[0].subscriptions[0].version += 1;
+  ASSERT_TRUE(here_.Put(changed).ok());
+
+  EXPECT_EQ(here_.FindSubscription("g", "t", {"x", "old"})->expression, "a || b");
+  EXPECT_EQ(here_.FindSubscription("g", "t", {})->expression, "c");
+  EXPECT_EQ(there_.FindSubscription("g", "t", {"x"})->expression, "c");
+  EXPECT_EQ(here_.FindSubscription("g", "u", {"old"}), nullptr);
+  EXPECT_EQ(here_.FindSubscription("h", "t", {"old"}), nullptr);
 }
 
 TEST_F(SessionsTest, APeerKnowsAClientAtOnceAndAsLongAsItLives) {
@@ -104,7 +245,7 @@ TEST_F(SessionsTest, AGoodbyeIsHeardEverywhereAtOnce) {
 TEST_F(SessionsTest, ClientsOfAVanishedReplicaStayForAWhile) {
   ASSERT_TRUE(here_.Put(Consumer("c")).ok());
   is_connected_ = false;
-  there_.PeerDown(ReplicaId(1));
+  there_.PeerDown(ReplicaId(2));
 
   Pass(Sessions::kVanishedGrace - absl::Seconds(2));
   EXPECT_NE(there_.Find("c"), nullptr);
@@ -115,7 +256,7 @@ TEST_F(SessionsTest, ClientsOfAVanishedReplicaStayForAWhile) {
 TEST_F(SessionsTest, AClientThatCameOverStays) {
   ASSERT_TRUE(here_.Put(Consumer("c")).ok());
   is_connected_ = false;
-  there_.PeerDown(ReplicaId(1));
+  there_.PeerDown(ReplicaId(2));
 
   there_.Touch("c", ClientKind::kUnknown, "");
   Pass(Sessions::kVanishedGrace + absl::Seconds(10));
@@ -138,9 +279,9 @@ TEST_F(SessionsTest, AReplicaThatConnectsHearsOfEverybody) {
 TEST_F(SessionsTest, GarbageFromAPeerChangesNothing) {
   ASSERT_TRUE(here_.Put(Consumer("c")).ok());
 
-  for (const char* bytes :
-       {"", "\1", "\1\1", "\1\1garbage", "\1\2\xff\xff\xff\xff", "\1\3\0\0", "\2\2", "\1\7"}) {
-    there_.PeerMessage(ReplicaId(1), bytes);
+  for (const char* bytes : {"", "\2", "\2\1", "\2\1garbage", "\2\2\xff\xff\xff\xff", "\2\3\0\0",
+                            "\3\2", "\1\2", "\2\7", "\2\4\xff"}) {
+    there_.PeerMessage(ReplicaId(2), bytes);
   }
 
   EXPECT_EQ(there_.size(), 1u);

@@ -1,6 +1,7 @@
 #include "tests/sim/cluster.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -9,7 +10,9 @@
 #include "common/check.h"
 #include "message/codec.h"
 #include "message/message.h"
+#include "message/override.h"
 #include "message/properties.h"
+#include "message/topic.h"
 #include "tests/sim/history.h"
 #include "tests/sim/workload.h"
 
@@ -72,6 +75,9 @@ class Cluster {
   void CheckEnd();
   // Every message of every queue on one replica, and where it lies.
   std::map<std::string, Workload::Place> CheckQueues(Process* process);
+  // Delayed messages and copies that were sent back: once each, and in time.
+  void CheckDelayed(Process* process);
+  void CheckRetries(Process* process);
   void CheckRebuild(Process* process);
 
   const SimOptions options_;
@@ -139,6 +145,8 @@ SimResult Cluster::Run() {
   CheckEnd();
   result_.counts.acknowledged = workload_->acknowledged().size();
   result_.counts.received = workload_->received();
+  result_.counts.delayed = workload_->delayed().size();
+  result_.counts.sent_back = workload_->sent_back().size();
   result_.counts.retries = workload_->retries();
   result_.counts.elections = history_.elections();
   result_.counts.faults = nemesis_->counts();
@@ -187,6 +195,71 @@ std::map<std::string, Workload::Place> Cluster::CheckQueues(Process* process) {
     }
   }
   return stored;
+}
+
+void Cluster::CheckDelayed(Process* process) {
+  store::StateMachine* const state = process->state();
+  if (state->TimerCount() > 0) {
+    Violation(absl::StrCat(state->TimerCount(), " delayed messages never got into their queues"));
+  }
+  const auto bounds = state->Bounds(kSimDelayedTopic, 0);
+  if (!bounds.ok()) return;
+  const auto entries = state->Entries(kSimDelayedTopic, 0, bounds->begin, bounds->end.value());
+  if (!entries.ok()) return Violation(absl::StrCat("entries: ", entries.status().ToString()));
+  std::map<std::string, int64_t> stored;
+  for (const store::QueueEntry& entry : *entries) {
+    const auto bytes = process->replica()->Read(entry.position, entry.size);
+    const auto view = bytes.ok() ? message::StoredMessageView::Parse(*bytes) : bytes.status();
+    if (!view.ok()) {
+      Violation(absl::StrCat("a delayed message cannot be read: ", view.status().ToString()));
+      continue;
+    }
+    const std::string id(view->Property(message::kUniqueKeyProperty));
+    if (!stored.emplace(id, entry.store_time_ms).second) {
+      Violation(absl::StrCat("delayed message ", id, " came twice"));
+    }
+  }
+  for (const auto& [id, due_ms] : workload_->delayed()) {
+    const auto found = stored.find(id);
+    if (found == stored.end()) {
+      Violation(absl::StrCat("delayed message ", id, " is lost"));
+    } else if (found->second < due_ms) {
+      Violation(absl::StrCat("delayed message ", id, " came before its time"));
+    }
+  }
+}
+
+void Cluster::CheckRetries(Process* process) {
+  store::StateMachine* const state = process->state();
+  const std::string topic = message::RetryTopic(kSimConsumerGroup);
+  const auto bounds = state->Bounds(topic, 0);
+  if (!bounds.ok()) {
+    if (!workload_->sent_back().empty()) Violation("the retry topic is not there");
+    return;
+  }
+  const auto entries = state->Entries(topic, 0, bounds->begin, bounds->end.value());
+  if (!entries.ok()) return Violation(absl::StrCat("entries: ", entries.status().ToString()));
+  std::set<uint32_t> tags;
+  for (const store::QueueEntry& entry : *entries) {
+    if (!tags.insert(entry.tag_hash).second || entry.tag_hash > workload_->send_backs()) {
+      Violation(absl::StrCat("send-back ", entry.tag_hash, " was done twice or never asked for"));
+    }
+    const auto bytes = process->replica()->Read(entry.position, entry.size);
+    std::string read;
+    const absl::Status laid =
+        bytes.ok() ? message::AppendAsRead(*bytes,
+                                           {topic, 0, entry.offset, entry.position,
+                                            entry.store_time_ms},
+                                           entry.override_record.get(), &read)
+                   : bytes.status();
+    const auto view = laid.ok() ? message::StoredMessageView::Parse(read) : laid;
+    if (!view.ok() || view->topic() != topic || view->reconsume_times() != 1) {
+      Violation("a copy that was sent back is garbled");
+    }
+  }
+  for (uint32_t tag : workload_->sent_back()) {
+    if (!tags.contains(tag)) Violation(absl::StrCat("send-back ", tag, " is lost"));
+  }
 }
 
 void Cluster::CheckRebuild(Process* process) {
@@ -257,6 +330,8 @@ void Cluster::CheckEnd() {
   for (const std::string& id : workload_->NeverReceived()) {
     Violation(absl::StrCat("message ", id, " was never delivered"));
   }
+  CheckDelayed(reference);
+  CheckRetries(reference);
   CheckRebuild(reference);
 }
 
@@ -265,6 +340,8 @@ void Cluster::CheckEnd() {
 void SimCounts::Add(const SimCounts& other) {
   acknowledged += other.acknowledged;
   received += other.received;
+  delayed += other.delayed;
+  sent_back += other.sent_back;
   retries += other.retries;
   elections += other.elections;
   faults.Add(other.faults);

@@ -25,6 +25,7 @@ struct SimOptions {
 
 // How often each thing happened: floors on these keep a run honest.
 struct SimCounts {
+  uint64_t delayed = 0, sent_back = 0;
   uint64_t acknowledged = 0, received = 0, retries = 0, elections = 0;
   FaultCounts faults;
   NetworkCounts network;

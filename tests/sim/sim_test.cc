@@ -60,14 +60,16 @@ void Print(const SimCounts& counts) {
   const FaultCounts& faults = counts.faults;
   const NetworkCounts& network = counts.network;
   std::printf(
-      "acknowledged %lu received %lu retries %lu elections %lu | kills %lu power cuts %lu torn %lu "
+      "acknowledged %lu delayed %lu received %lu sent back %lu retries %lu elections %lu | "
+      "kills %lu power cuts %lu torn %lu "
       "all down %lu pauses %lu disk stalls %lu rot %lu (refused %lu) partitions %lu one-way %lu "
       "at elections %lu clock jumps %lu emptied %lu | messages %lu lost %lu repeated %lu "
       "stalled %lu streams broken %lu blocked %lu\n",
-      counts.acknowledged, counts.received, counts.retries, counts.elections, faults.kills,
-      faults.power_cuts, faults.torn_power_cuts, faults.all_down, faults.pauses, faults.stalls,
-      faults.rot, faults.rot_refused, faults.partitions, faults.one_way, faults.election_faults,
-      faults.clock_jumps, faults.emptied, network.delivered, network.lost, network.repeated,
+      counts.acknowledged, counts.delayed, counts.received, counts.sent_back, counts.retries,
+      counts.elections, faults.kills, faults.power_cuts, faults.torn_power_cuts,
+      faults.all_down, faults.pauses, faults.stalls, faults.rot, faults.rot_refused,
+      faults.partitions, faults.one_way, faults.election_faults, faults.clock_jumps,
+      faults.emptied, network.delivered, network.lost, network.repeated,
       network.stalled, network.broken, network.blocked);
 }
 
@@ -92,6 +94,8 @@ TEST(Simulation, NothingAcknowledgedIsLostWhateverFails) {
   const FaultCounts& faults = total.faults;
   EXPECT_GE(total.acknowledged, seeds * 800);
   EXPECT_GE(total.received, seeds * 800);
+  EXPECT_GE(total.delayed, seeds * 60);
+  EXPECT_GE(total.sent_back, seeds * 15);
   EXPECT_GE(total.elections, seeds * 8);
   EXPECT_GE(total.network.lost, seeds * 50);
   EXPECT_GE(total.network.repeated, seeds * 50);

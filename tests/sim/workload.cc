@@ -15,11 +15,11 @@ constexpr absl::Duration kGiveUp = absl::Seconds(3);
 // A client stops waiting for a process that died with its call.
 constexpr absl::Duration kClientTimeout = absl::Milliseconds(3300);
 
-std::string MakeMessage(const std::string& id, uint32_t queue) {
+std::string MakeMessage(const char* topic, const std::string& id, uint32_t queue) {
   std::string properties;
   TOTORA_CHECK(message::AppendProperty(&properties, message::kUniqueKeyProperty, id).ok());
   message::Message message;
-  message.topic = kSimTopic;
+  message.topic = topic;
   message.body = id;
   message.properties = properties;
   message.queue_id = queue;
@@ -89,9 +89,16 @@ void Workload::Setup() {
          [this](absl::StatusOr<absl::string_view> result) {
            if (result.ok()) has_group_ = true;
          });
+  store::TopicConfig delayed;
+  delayed.name = kSimDelayedTopic;
+  delayed.read_queues = delayed.write_queues = 1;
+  Submit(store::CommandKind::kPutTopic, delayed.Encode(),
+         [this](absl::StatusOr<absl::string_view> result) {
+           if (result.ok()) has_delayed_topic_ = true;
+         });
   Submit(store::CommandKind::kPutTopic, topic.Encode(),
          [this](absl::StatusOr<absl::string_view> result) {
-           if (!result.ok() || !has_group_ || std::exchange(is_set_up_, true)) return;
+           if (!result.ok() || !has_group_ || !has_delayed_topic_ || std::exchange(is_set_up_, true)) return;
            for (int i = 0; i < producer_count_; ++i) {
              auto producer = std::make_unique<Producer>();
              producer->name = absl::StrCat("p", i);
@@ -108,18 +115,24 @@ void Workload::SendNext(Producer* producer) {
   if (!is_producing_) return;
   ++producer->sequence;
   producer->queue = static_cast<uint32_t>(scheduler_->random().Below(kSimQueues));
+  producer->delay_ms = 0;
+  if (scheduler_->random().Chance(0.1)) {
+    producer->queue = 0;
+    producer->delay_ms = 1 + static_cast<int64_t>(scheduler_->random().Below(4000));
+  }
   Send(producer);
 }
 
 void Workload::Send(Producer* producer) {
   const std::string id = absl::StrCat(producer->name, "-", producer->sequence);
   const uint64_t attempt = ++producer->attempt;
-  const std::string bytes = MakeMessage(id, producer->queue);
   store::SendCommand command;
-  command.topic = kSimTopic;
+  command.topic = producer->delay_ms > 0 ? kSimDelayedTopic : kSimTopic;
+  const std::string bytes = MakeMessage(command.topic.c_str(), id, producer->queue);
   store::SendItem item;
   item.id_hash = HashOf(id);
   item.queue_id = producer->queue;
+  item.delay_ms = producer->delay_ms;
   item.message = bytes;
   command.items.push_back(item);
   producer->is_waiting = true;
@@ -148,8 +161,13 @@ void Workload::Sent(Producer* producer, const absl::StatusOr<absl::string_view>&
     return;
   }
   const Place place{result->items[0].queue_id, result->items[0].offset};
-  const auto [it, is_new] = acknowledged_.emplace(id, place);
-  if (!is_new && !(it->second == place)) violation_(absl::StrCat(id, " got two places"));
+  if (producer->delay_ms > 0) {
+    if (result->items[0].due_ms <= 0) violation_(absl::StrCat(id, " does not wait"));
+    delayed_.emplace(id, result->items[0].due_ms);
+  } else {
+    const auto [it, is_new] = acknowledged_.emplace(id, place);
+    if (!is_new && !(it->second == place)) violation_(absl::StrCat(id, " got two places"));
+  }
   scheduler_->Trace(place.offset.value());
   scheduler_->At(scheduler_->now() +
                      scheduler_->random().Between(absl::Milliseconds(5), absl::Milliseconds(80)),
@@ -211,6 +229,7 @@ void Workload::Received(int number, const absl::StatusOr<absl::string_view>& byt
     }
     ++received_;
     received_ids_.insert(std::string(view->Property(message::kUniqueKeyProperty)));
+    if (scheduler_->random().Chance(0.03)) SendBack(delivered);
     if (scheduler_->random().Chance(0.1)) continue;  // Comes back.
     ack.receipts.push_back(
         {kSimTopic, delivered.queue_id, delivered.offset, delivered.delivery_id});
@@ -219,6 +238,21 @@ void Workload::Received(int number, const absl::StatusOr<absl::string_view>& byt
     Submit(store::CommandKind::kAck, ack.Encode(), [](absl::StatusOr<absl::string_view>) {});
   }
   again();
+}
+
+void Workload::SendBack(const store::DeliveredMessage& delivered) {
+  store::SendBackCommand command;
+  command.consumer_group = kSimConsumerGroup;
+  command.position = delivered.position;
+  command.size = delivered.size;
+  command.tag_hash = ++send_backs_;
+  command.delay_ms = static_cast<int64_t>(scheduler_->random().Below(2) * 700);
+  Submit(store::CommandKind::kSendBack, command.Encode(),
+         [this, tag = command.tag_hash](absl::StatusOr<absl::string_view> bytes) {
+           const auto result =
+               bytes.ok() ? store::SendBackResult::Decode(*bytes) : bytes.status();
+           if (result.ok() && result->status.ok()) sent_back_.insert(tag);
+         });
 }
 
 std::vector<std::string> Workload::NeverReceived() const {

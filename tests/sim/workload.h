@@ -1,5 +1,6 @@
 // Clients of a simulated cluster: producers with one outstanding send each that
-// retry elsewhere under the same id, and consumers that receive and mostly ack.
+// retry elsewhere under the same id, some of it to be delivered later, and
+// consumers that receive, mostly ack, and send some back for another attempt.
 #ifndef TOTORA_TESTS_SIM_WORKLOAD_H_
 #define TOTORA_TESTS_SIM_WORKLOAD_H_
 
@@ -17,6 +18,8 @@ namespace totora::sim {
 inline constexpr char kSimTopic[] = "sim";
 inline constexpr char kSimConsumerGroup[] = "sim-consumers";
 inline constexpr uint32_t kSimQueues = 3;
+// One queue, of nothing but messages with a delay.
+inline constexpr char kSimDelayedTopic[] = "sim-delayed";
 
 class Workload {
  public:
@@ -38,6 +41,11 @@ class Workload {
     friend bool operator==(const Place&, const Place&) = default;
   };
   const std::map<std::string, Place>& acknowledged() const { return acknowledged_; }
+  // Delayed messages, and when they are due.
+  const std::map<std::string, int64_t>& delayed() const { return delayed_; }
+  // Send-backs, by the tag that each was given: those asked for, and those done.
+  uint32_t send_backs() const { return send_backs_; }
+  const std::set<uint32_t>& sent_back() const { return sent_back_; }
   uint64_t received() const { return received_; }
   uint64_t retries() const { return retries_; }
   std::vector<std::string> NeverReceived() const;
@@ -49,6 +57,7 @@ class Workload {
     std::string name;
     uint64_t sequence = 0;
     uint32_t queue = 0;
+    int64_t delay_ms = 0;
     uint64_t attempt = 0;  // Stale answers are recognised by it.
     bool is_waiting = false;
   };
@@ -63,6 +72,7 @@ class Workload {
   void Send(Producer* producer);
   void Sent(Producer* producer, const absl::StatusOr<absl::string_view>& result);
   void Consume(int number);
+  void SendBack(const store::DeliveredMessage& delivered);
   void Received(int number, const absl::StatusOr<absl::string_view>& bytes, Process* process);
 
   Scheduler* const scheduler_;
@@ -72,12 +82,16 @@ class Workload {
   bool is_producing_ = true;
   bool is_consuming_ = true;
   bool has_group_ = false;
+  bool has_delayed_topic_ = false;
   bool is_set_up_ = false;
   int producer_count_ = 0;
   int consumer_count_ = 0;
   std::vector<std::unique_ptr<Producer>> producers_;
   std::vector<uint64_t> consumer_rounds_;
   std::map<std::string, Place> acknowledged_;
+  std::map<std::string, int64_t> delayed_;
+  uint32_t send_backs_ = 0;
+  std::set<uint32_t> sent_back_;
   std::set<std::string> received_ids_;
   // Calls of each command's callback, and whose they are to be.
   struct Submitted {
