@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "broker/log_scan.h"
 #include "broker/resource_usage.h"
+#include "broker/wire_model.h"
 #include "net/grpc_typed.h"
 #include "proto/admin.pb.h"
 
@@ -38,28 +39,6 @@ struct Exchange {
 };
 template <typename Request, typename Reply>
 using ExchangePtr = std::shared_ptr<Exchange<Request, Reply>>;
-
-model::Role ToModel(raft::Role role) {
-  switch (role) {
-    case raft::Role::kFollower:
-      return model::FOLLOWER;
-    case raft::Role::kPreCandidate:
-      return model::PRE_CANDIDATE;
-    case raft::Role::kCandidate:
-      return model::CANDIDATE;
-    case raft::Role::kLeader:
-      return model::LEADER;
-  }
-  return model::ROLE_UNSPECIFIED;
-}
-
-void FillTopic(const store::TopicConfig& config, model::Topic* topic) {
-  topic->set_name(config.name);
-  topic->set_type(static_cast<model::TopicType>(config.type));
-  topic->set_read_queues(config.read_queues);
-  topic->set_write_queues(config.write_queues);
-  topic->set_permission(config.permission);
-}
 
 bool IsSystemTopic(absl::string_view name) {
   return absl::StartsWith(name, "%RETRY%") || absl::StartsWith(name, "%DLQ%");

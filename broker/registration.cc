@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/route_book.h"
 #include "broker/service/topic_directory.h"
+#include "broker/wire_model.h"
 #include "common/log.h"
 #include "common/mutex.h"
 #include "common/thread_executor.h"
@@ -23,27 +24,6 @@ constexpr absl::Duration kRepeat = absl::Seconds(30);
 constexpr absl::Duration kRedial = absl::Milliseconds(200);
 // Changes kept to bring a nameserver up to date without the whole table.
 constexpr size_t kBatchesKept = 1000;
-
-model::Role ToModel(raft::Role role) {
-  return static_cast<model::Role>(static_cast<int>(role) + 1);
-}
-
-void FillTopic(const store::TopicConfig& config, model::Topic* topic) {
-  topic->set_name(config.name);
-  topic->set_type(static_cast<model::TopicType>(config.type));
-  topic->set_read_queues(config.read_queues);
-  topic->set_write_queues(config.write_queues);
-  topic->set_permission(config.permission);
-}
-
-void FillAddress(const service::Address& address, model::Address* out) {
-  out->set_host(address.host);
-  out->set_port(address.port);
-}
-
-service::Address ToAddress(const model::Address& address) {
-  return {address.host(), static_cast<uint16_t>(address.port())};
-}
 
 }  // namespace
 
@@ -444,13 +424,7 @@ std::vector<service::GroupRoute> Registration::Find(absl::string_view topic,
   const RegistrationOptions& options = state_->options;
   for (const RouteBook::TopicInGroup& found : state_->book.FindTopic(topic)) {
     if (found.group.group_name() == options.group_name) continue;
-    store::TopicConfig config;
-    config.name = found.topic.name();
-    config.type = static_cast<store::TopicType>(found.topic.type());
-    config.read_queues = found.topic.read_queues();
-    config.write_queues = found.topic.write_queues();
-    config.permission = found.topic.permission();
-    add(found.group.group_name(), found.group, config);
+    add(found.group.group_name(), found.group, ToTopicConfig(found.topic));
   }
   if (const auto own = state_->topics->Find(topic)) {
     const ListenerAddress* here = &options.listeners.front();

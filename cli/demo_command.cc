@@ -320,8 +320,10 @@ void PrintAddresses(const LocalCluster& cluster) {
 
 absl::Status RunDemo(Context* context, bool is_oneshot) {
   if (context->dir.empty()) return absl::InvalidArgumentError("name a folder with --dir D");
+  LocalOptions options;
+  options.prefers_known_ports = true;
   TOTORA_ASSIGN_OR_RETURN(const std::unique_ptr<LocalCluster> cluster,
-                          LocalCluster::OpenOrCreate(context->dir, LocalOptions()));
+                          LocalCluster::OpenOrCreate(context->dir, options));
   struct sigaction action = {};
   action.sa_handler = OnSignal;
   sigaction(SIGINT, &action, nullptr);

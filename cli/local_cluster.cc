@@ -41,10 +41,10 @@ absl::StatusOr<ClusterFile> MakeClusterFile(const std::string& dir, const LocalO
   PortPicker picker(default_registry.Taken());
   std::vector<uint16_t> ports;
   absl::Status failed;
-  const auto take = [&](uint16_t given) {
+  const auto take = [&](uint16_t given, uint16_t wanted = 0) {
     uint16_t port = given;
     if (port == 0) {
-      const absl::StatusOr<uint16_t> picked = picker.Pick();
+      const absl::StatusOr<uint16_t> picked = picker.Pick(wanted);
       if (!picked.ok()) failed = picked.status();
       port = picked.value_or(0);
     }
@@ -56,8 +56,10 @@ absl::StatusOr<ClusterFile> MakeClusterFile(const std::string& dir, const LocalO
   cluster.log_levels = options.log_levels;
   cluster.broker_settings = options.broker_settings;
   cluster.namesrv.name = "namesrv";
-  cluster.namesrv.address = take(options.namesrv_port);
-  if (options.has_group_address) cluster.group_address = take(options.group_port);
+  cluster.namesrv.address = take(options.namesrv_port, options.prefers_known_ports ? 9876 : 0);
+  if (options.has_group_address) {
+    cluster.group_address = take(options.group_port, options.prefers_known_ports ? 8081 : 0);
+  }
   for (int i = 0; i < options.brokers; ++i) {
     LocalBroker broker;
     broker.id = static_cast<uint32_t>(i + 1);

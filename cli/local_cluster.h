@@ -18,6 +18,9 @@ namespace totora::cli {
 
 struct LocalOptions {
   int brokers = 3;
+  // Nameserver and group address where README and RocketMQ have them (9876, 8081)
+  // if nobody else is there.
+  bool prefers_known_ports = false;
   // 0: a free one.
   uint16_t namesrv_port = 0;
   uint16_t group_port = 0;

@@ -61,24 +61,29 @@ int PortPicker::Hold(uint16_t port) {
   return fd;
 }
 
-absl::StatusOr<uint16_t> PortPicker::Pick() {
+bool PortPicker::Take(uint16_t port) {
+  const auto below = static_cast<uint16_t>(port - 2);
+  if (taken_.count(port) > 0 || taken_.count(below) > 0) return false;
+  const int held = Hold(port);
+  if (held < 0) return false;
+  const int held_below = Hold(below);
+  if (held_below < 0) {
+    close(held);
+    return false;
+  }
+  held_.insert(held_.end(), {held, held_below});
+  taken_.insert({port, below});
+  return true;
+}
+
+absl::StatusOr<uint16_t> PortPicker::Pick(uint16_t wanted) {
+  if (wanted != 0 && Take(wanted)) return wanted;
   std::random_device random;
   const uint16_t highest = HighestUsable();
   std::uniform_int_distribution<int> draw(kLowest, highest);
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const auto port = static_cast<uint16_t>(draw(random));
-    const auto below = static_cast<uint16_t>(port - 2);
-    if (taken_.count(port) > 0 || taken_.count(below) > 0) continue;
-    const int held = Hold(port);
-    if (held < 0) continue;
-    const int held_below = Hold(below);
-    if (held_below < 0) {
-      close(held);
-      continue;
-    }
-    held_.insert(held_.end(), {held, held_below});
-    taken_.insert({port, below});
-    return port;
+    if (Take(port)) return port;
   }
   return absl::ResourceExhaustedError(
       absl::StrCat("no free port between ", kLowest, " and ", highest));

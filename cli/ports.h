@@ -27,10 +27,13 @@ class PortPicker {
   PortPicker(const PortPicker&) = delete;
   PortPicker& operator=(const PortPicker&) = delete;
 
+  // `wanted` if it is not 0 and free, else any.
   // Errors: ResourceExhausted if no free port was found.
-  absl::StatusOr<uint16_t> Pick();
+  absl::StatusOr<uint16_t> Pick(uint16_t wanted = 0);
 
  private:
+  // Holds `port` and the one two below; false if one of them is not free.
+  bool Take(uint16_t port);
   // A socket bound to the port, or -1.
   static int Hold(uint16_t port);
 

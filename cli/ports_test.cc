@@ -34,6 +34,21 @@ TEST(PortPicker, PortsLieBelowTheKernelsRangeForOutgoingConnections) {
   }
 }
 
+TEST(PortPicker, AWantedPortIsTakenIfItIsFree) {
+  uint16_t port = 0;
+  {
+    PortPicker picker({});
+    port = *picker.Pick();
+  }
+  PortPicker picker({});
+  EXPECT_EQ(*picker.Pick(port), port);
+
+  PortPicker other({});
+  EXPECT_NE(*other.Pick(port), port);
+  PortPicker one_that_knows({static_cast<uint16_t>(port - 2)});
+  EXPECT_NE(*one_that_knows.Pick(port), port);
+}
+
 TEST(PortPicker, TwoPickersAtOnceDoNotMeet) {
   PortPicker one({});
   PortPicker two({});

@@ -1,8 +1,9 @@
 # totora_module(): one folder, one library, and the rules of the layers.
 
 # Lowest layer first. A module may depend only on modules named before it.
-set(TOTORA_LAYERS common proto message net remoting raft/core raft/log raft store client bench
-    namesrv broker/service broker/remoting_api broker/grpc_api broker cli)
+set(TOTORA_LAYERS common proto message net remoting remoting/header remoting/bodies raft/core
+    raft/log raft store client bench namesrv broker/service broker/remoting_api broker/grpc_api
+    broker cli)
 set(TOTORA_HEADER_CHECKS "")
 
 function(totora_target_name folder out)
@@ -112,7 +113,11 @@ function(totora_module)
     target_link_libraries(${target}_test PRIVATE ${target} ${test_deps} ${M_TEST_LIBS} ${M_PRIVATE_LIBS}
                           GTest::gmock GTest::gtest_main)
     add_test(NAME ${folder} COMMAND ${target}_test)
-    set_tests_properties(${folder} PROPERTIES TIMEOUT 600)
+    set(timeout 600)
+    if(TOTORA_SANITIZE)
+      set(timeout 2400)
+    endif()
+    set_tests_properties(${folder} PROPERTIES TIMEOUT ${timeout})
   endif()
 
   if(TOTORA_CHECK_HEADERS AND M_HDRS)

@@ -7,7 +7,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 
-set(TOTORA_SANITIZE "" CACHE STRING "asan | tsan | empty")
+set(TOTORA_SANITIZE "" CACHE STRING "asan | tsan | fuzz | empty")
 option(TOTORA_CHECK_HEADERS "Compile every header on its own" OFF)
 option(TOTORA_DCHECKS "Compile TOTORA_DCHECK and the Raft invariants in" OFF)
 
@@ -35,6 +35,10 @@ endif()
 
 if(TOTORA_SANITIZE STREQUAL "asan")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(TOTORA_SANITIZE STREQUAL "fuzz")
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 elseif(TOTORA_SANITIZE STREQUAL "tsan")
   add_compile_options(-fsanitize=thread -Wno-tsan)

@@ -93,6 +93,30 @@ TEST_F(FileTest, WritesInPartsAndReadsBack) {
   EXPECT_EQ(absl::string_view(bytes, *got), absl::string_view("\0\0abcde", 7));
 }
 
+TEST_F(FileTest, ZerosCoverTheirRangeAndNothingElse) {
+  // Small, large, and beginning and ending anywhere in a block.
+  const std::pair<uint64_t, uint64_t> ranges[] = {
+      {0, 0}, {3, 5}, {0, 1 << 20}, {4095, 70'000}, {1, 3 << 20}, {8192, (1 << 20) + 64}};
+  for (const auto& [offset, size] : ranges) {
+    auto file = fs_->Open(dir_ + "/a", OpenMode::kCreate);
+    ASSERT_TRUE(file.ok()) << file.status();
+    std::string expected(5 << 20, 'x');
+    ASSERT_TRUE((*file)->WriteAt(0, {expected}).ok());
+    ASSERT_TRUE((*file)->WriteZeros(offset, size).ok());
+    expected.replace(offset, size, size, '\0');
+    EXPECT_TRUE(*ReadWholeFile(fs_, dir_ + "/a") == expected) << offset << " " << size;
+  }
+}
+
+TEST_F(FileTest, ZerosMakeAFileGrow) {
+  auto file = fs_->Open(dir_ + "/a", OpenMode::kCreate);
+  ASSERT_TRUE(file.ok()) << file.status();
+  for (uint64_t at = 0; at < (2 << 20) + 64; at += 1 << 20) {
+    ASSERT_TRUE((*file)->WriteZeros(at, std::min<uint64_t>(1 << 20, (2 << 20) + 64 - at)).ok());
+  }
+  EXPECT_TRUE(*ReadWholeFile(fs_, dir_ + "/a") == std::string((2 << 20) + 64, '\0'));
+}
+
 TEST_F(FileTest, AMissingFileIsNotFound) {
   EXPECT_EQ(fs_->Open(dir_ + "/none", OpenMode::kRead).status().code(),
             absl::StatusCode::kNotFound);

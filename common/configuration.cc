@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/check.h"
@@ -205,6 +206,14 @@ absl::Duration Configuration::Duration(absl::string_view name) const {
 }
 bool Configuration::Bool(absl::string_view name) const {
   return Find(name, SettingKind::kBool).number != 0;
+}
+
+std::string Configuration::Properties() const {
+  std::string lines;
+  for (const auto& [name, value] : values_) {
+    absl::StrAppend(&lines, name, "=", absl::StrReplaceAll(value.text, {{"\\", "\\\\"}}), "\n");
+  }
+  return lines;
 }
 
 std::string DescribeSettings(absl::Span<const SettingRow> rows) {

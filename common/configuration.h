@@ -61,6 +61,10 @@ class Configuration {
   absl::Duration Duration(absl::string_view name) const;
   bool Bool(absl::string_view name) const;
 
+  // Every setting as RocketMQ's tools read them: lines key=value, by the rules of
+  // java.util.Properties.
+  std::string Properties() const;
+
   // Of ignored keys, for the log.
   const std::vector<std::string>& warnings() const { return warnings_; }
 

@@ -35,6 +35,12 @@ class File {
   //   undefined, but nothing outside of it changed); Internal if the device failed.
   virtual absl::Status WriteAt(uint64_t offset, absl::Span<const absl::string_view> parts) = 0;
 
+  // Writes `size` zeros at `offset`; grows the file. What is large goes around the
+  // page cache where the file system allows it: those zeros are not read soon, and
+  // copying them into the cache costs as much as a message's own way to the disk.
+  // Not atomic, errors as WriteAt.
+  virtual absl::Status WriteZeros(uint64_t offset, uint64_t size);
+
   // Makes the file's bytes and its size durable (fdatasync).
   // After an error what was written since the last OK may be lost even if a
   // later Sync says OK: never retry, give up the file.

@@ -7,12 +7,15 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "common/thread_executor.h"
+#include "namesrv/classic_api.h"
 #include "namesrv/registration_service.h"
 #include "namesrv/route_table.h"
 #include "net/budget.h"
 #include "net/event_loop.h"
 #include "net/grpc_service.h"
 #include "net/listener.h"
+#include "remoting/remote_admin.h"
+#include "remoting/server.h"
 
 namespace totora::namesrv {
 namespace {
@@ -25,6 +28,13 @@ const std::vector<SettingRow>& SettingRows() {
        "Address of the one port: brokers, tools and health. Port 0: the kernel chooses."},
       {"net.threads", SettingKind::kCount, "1", "1", "64",
        "Threads that serve connections. More than one helps above some 10,000 clients."},
+      {"admin.remote", SettingKind::kText, "topics", "", "",
+       "What classic tools may change from other machines: none, topics (nothing here: brokers "
+       "have topics), all. Tools on this machine may do everything."},
+      {"order.enabled", SettingKind::kBool, "false", "", "",
+       "Routes carry the order configuration that tools wrote for a topic; clients then publish "
+       "to those queues only.",
+       {"orderMessageEnable"}},
       {"log.file", SettingKind::kText, "", "", "", "Appended to; empty: standard error."},
       {"log.levels", SettingKind::kText, "info", "", "",
        "Level for all modules, then exceptions: info,namesrv=debug."},
@@ -50,8 +60,11 @@ struct Namesrv::Parts {
   std::unique_ptr<RouteTable> table;
   std::unique_ptr<RegistrationService> registration;
   GrpcService service;
-  std::unique_ptr<EventLoopPool> loops;
   std::unique_ptr<ThreadExecutor> timers;
+  std::unique_ptr<ClassicApi> classic;
+  remoting::RemotingService classic_service;
+  std::unique_ptr<remoting::RemotingServer> classic_server;
+  std::unique_ptr<EventLoopPool> loops;
 
   void ExpireLater() {
     timers->PostAfter(kExpireInterval, [this] {
@@ -87,8 +100,23 @@ absl::StatusOr<std::unique_ptr<Namesrv>> Namesrv::Start(const Configuration& con
       "net", static_cast<size_t>(configuration.Count("net.threads")));
   parts->timers = std::make_unique<ThreadExecutor>("timers");
   parts->ExpireLater();
+  ClassicApiOptions classic_options;
+  TOTORA_ASSIGN_OR_RETURN(classic_options.remote_admin,
+                          remoting::ParseRemoteAdmin(configuration.Text("admin.remote")));
+  if (classic_options.remote_admin == remoting::RemoteAdmin::kAll) {
+    TOTORA_LOG(kWarn, "namesrv") << "admin.remote = all: everybody who reaches this port may "
+                                    "change what tools can change";
+  }
+  classic_options.tells_order = configuration.Bool("order.enabled");
+  classic_options.properties = configuration.Properties();
+  classic_options.set_log_levels = [](const std::string& levels) { return SetLogLevels(levels); };
+  parts->classic = std::make_unique<ClassicApi>(parts->table.get(), std::move(classic_options));
+  parts->classic->AddTo(&parts->classic_service);
+  parts->classic_server = std::make_unique<remoting::RemotingServer>(&parts->classic_service,
+                                                                     parts->timers.get());
   ListenerProtocols protocols;
   protocols.grpc = &parts->service;
+  protocols.raw = parts->classic_server->protocol();
   protocols.http = [p = parts.get()](absl::string_view target) { return p->AnswerHttp(target); };
   parts->listener->Start(parts->loops.get(), parts->budget, std::move(protocols));
   TOTORA_LOG(kInfo, "namesrv") << Field("address", parts->listener->address()) << "serving";

@@ -11,6 +11,8 @@ namespace totora::raft {
 namespace {
 constexpr absl::Duration kResendAfter = absl::Seconds(1);
 constexpr absl::Duration kTransferTimeout = absl::Seconds(2);
+constexpr absl::Duration kDiskPatience = absl::Seconds(1);
+constexpr absl::Duration kStepAsidePause = absl::Minutes(1);
 constexpr absl::Duration kReadIndexRetry = absl::Milliseconds(20);
 
 uint64_t Fingerprint(const ReplicaOptions& options) {
@@ -247,6 +249,7 @@ void Replica::State::TickLoop() {
   executor->PostAfter(std::max(next_tick - now, absl::ZeroDuration()),
                       [self = shared_from_this()] { self->TickLoop(); });
   if (core) core->Tick();
+  StepAsideIfDiskIsBehind(now);
   submitter->GiveUp(now);
   ExpireBarriers();
   if (submitter->applied_count() != applied_count_seen || submitter->empty()) {
@@ -270,6 +273,33 @@ void Replica::State::Drain() {
     MaybePropose();
   }
   ResolveTransfer();
+}
+
+void Replica::State::StepAsideIfDiskIsBehind(absl::Duration now) {
+  if (std::exchange(jobs_done_seen, jobs_done) != jobs_done || jobs_done == jobs_issued) {
+    disk_moved = now;
+  }
+  const bool is_stuck = now - disk_moved >= kDiskPatience ||
+                        unwritten.bytes() >= kUnwrittenBytesMax;
+  if (core == nullptr || core->role() != Role::kLeader || transfer || now < may_step_aside ||
+      (!is_stuck && !status.is_disk_full)) {
+    return;
+  }
+  ReplicaId best;
+  LogIndex best_match = status.is_disk_full ? LogIndex(0) : core->durable_index();
+  for (const auto& [id, peer] : peers) {
+    if (!peer.is_up || core->MatchOf(id) <= best_match) continue;
+    best = id;
+    best_match = core->MatchOf(id);
+  }
+  if (best.value() == 0) return;
+  may_step_aside = now + kStepAsidePause;
+  TOTORA_LOG(kWarn, "raft") << Field("group", options.group) << Field("replica", options.self)
+                            << Field("to", best)
+                            << (status.is_disk_full ? "its disk is full" : "its disk is stuck")
+                            << ": it hands over the lead";
+  if (!core->TransferLeadership(best).ok()) return;
+  transfer = Transfer{best, now + kTransferTimeout, [](const absl::Status&) {}};
 }
 
 void Replica::State::Die(const absl::Status& reason) {

@@ -60,7 +60,7 @@ void Replica::State::TakePending(const SharedBytes& command) {
 
 void Replica::State::MaybePropose() {
   if (core->role() != Role::kLeader || is_stopped) return;
-  while (!pending.empty()) {
+  while (!pending.empty() && unwritten.bytes() < kUnwrittenBytesMax) {
     // No timer: whatever arrives while the last entry is on its way to disk and
     // majority becomes the next one.
     const bool is_busy = writer->backlog() > 0 && core->commit_index() < last_proposed;

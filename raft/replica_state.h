@@ -25,6 +25,9 @@
 
 namespace totora::raft {
 
+// What a leader sends before its own disk has it; then proposals wait.
+inline constexpr uint64_t kUnwrittenBytesMax = 64 << 20;
+
 // Thread safety: confined to `executor`, but for the receiver's methods and
 // `synced`, which may be used from any thread.
 struct Replica::State : public TransportReceiver, public std::enable_shared_from_this<State> {
@@ -95,6 +98,11 @@ struct Replica::State : public TransportReceiver, public std::enable_shared_from
   };
   std::optional<Transfer> transfer;
 
+  // --- The own disk -------------------------------------------------------------
+  uint64_t jobs_done_seen = 0;       // At the last tick…
+  absl::Duration disk_moved;         // …and when it last changed, or nothing waited.
+  absl::Duration may_step_aside;     // Not before.
+
   // --- Peers ------------------------------------------------------------------
   struct Peer {
     VolumeId volume;
@@ -117,6 +125,11 @@ struct Replica::State : public TransportReceiver, public std::enable_shared_from
   void PublishStatus();
   void RefreshStatus();
   void ExpireBarriers();
+  // A leader whose disk is full or does not get on hands over its lead to a
+  // replica whose disk does (design §3): everybody would wait for it or, if the
+  // others commit without it, what it has not written yet would fill its memory.
+  // Once a minute at most: when all disks are full, somebody must lead.
+  void StepAsideIfDiskIsBehind(absl::Duration now);
   void ResolveBarriers();
   void AskReadIndex(uint64_t id);
   void ResolveTransfer();

@@ -7,16 +7,28 @@ namespace totora::raft {
 void UnwrittenFrames::Add(const Frame& frame) {
   MutexLock lock(&mu_);
   frames_.push_back(frame);
+  bytes_ += frame.body.size();
 }
 
 void UnwrittenFrames::DropThrough(LogIndex index) {
   MutexLock lock(&mu_);
-  while (!frames_.empty() && frames_.front().header.index <= index) frames_.pop_front();
+  while (!frames_.empty() && frames_.front().header.index <= index) {
+    bytes_ -= frames_.front().body.size();
+    frames_.pop_front();
+  }
 }
 
 void UnwrittenFrames::CutAfter(LogIndex last_kept) {
   MutexLock lock(&mu_);
-  while (!frames_.empty() && frames_.back().header.index > last_kept) frames_.pop_back();
+  while (!frames_.empty() && frames_.back().header.index > last_kept) {
+    bytes_ -= frames_.back().body.size();
+    frames_.pop_back();
+  }
+}
+
+uint64_t UnwrittenFrames::bytes() const {
+  MutexLock lock(&mu_);
+  return bytes_;
 }
 
 std::optional<std::string> UnwrittenFrames::Read(BytePosition at, size_t size) const {

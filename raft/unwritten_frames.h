@@ -23,6 +23,8 @@ class UnwrittenFrames {
   void DropThrough(LogIndex index) ABSL_LOCKS_EXCLUDED(mu_);
   // Everything behind `last_kept` was overwritten.
   void CutAfter(LogIndex last_kept) ABSL_LOCKS_EXCLUDED(mu_);
+  // Of the bodies, together.
+  uint64_t bytes() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // `size` bytes at `at`, if they lie in the body of one of the frames.
   std::optional<std::string> Read(BytePosition at, size_t size) const ABSL_LOCKS_EXCLUDED(mu_);
@@ -30,6 +32,7 @@ class UnwrittenFrames {
  private:
   mutable Mutex mu_;  // Leaf.
   std::deque<Frame> frames_ ABSL_GUARDED_BY(mu_);
+  uint64_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace totora::raft

@@ -46,5 +46,13 @@ TEST_F(UnwrittenFramesTest, WhatWasOverwrittenIsDropped) {
   EXPECT_EQ(frames_.Read(BytePosition(132), 1), std::nullopt);
 }
 
+TEST_F(UnwrittenFramesTest, CountsTheBytesOfWhatItHolds) {
+  EXPECT_EQ(frames_.bytes(), 10u);
+  frames_.DropThrough(LogIndex(1));
+  EXPECT_EQ(frames_.bytes(), 6u);
+  frames_.CutAfter(LogIndex(1));
+  EXPECT_EQ(frames_.bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace totora::raft

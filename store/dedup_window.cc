@@ -85,10 +85,10 @@ void DedupWindow::Push(const DedupRecord& record) {
     chunks_.push_back(std::make_shared<DedupChunk>());
   }
   (*chunks_.back())[next_ % kDedupChunkRecords] = record;
-  const uint64_t ordinal = next_++;
-  auto it = by_id_.find(absl::string_view(record.id.data(), record.id.size()));
-  if (it != by_id_.end()) by_id_.erase(it);
-  by_id_.insert(static_cast<uint32_t>(ordinal));
+  const auto ordinal = static_cast<uint32_t>(next_++);
+  const auto [it, is_new] = by_id_.insert(ordinal);
+  // The set sees ids, and this one stays the same.
+  if (!is_new) const_cast<uint32_t&>(*it) = ordinal;
 }
 
 void DedupWindow::Add(absl::string_view id, int64_t now_ms, uint32_t queue_id, uint64_t offset) {

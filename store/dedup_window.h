@@ -91,7 +91,9 @@ class DedupWindow {
   struct Equal {
     using is_transparent = void;
     const DedupWindow* window;
-    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
+    bool operator()(uint32_t a, uint32_t b) const {
+      return a == b || (*this)(a, window->IdAt(window->Widen(b)));
+    }
     bool operator()(uint32_t ordinal, absl::string_view id) const;
     bool operator()(absl::string_view id, uint32_t ordinal) const { return (*this)(ordinal, id); }
   };

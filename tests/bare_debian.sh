@@ -74,6 +74,8 @@ while IFS= read -r name; do
   environment+=("$name=${!name}")
 done < <(compgen -e | grep -E '^(PIP_.*|GOPROXY|GOSUMDB|GONOSUMDB|GOFLAGS|GOPRIVATE|MAVEN_OPTS|MAVEN_ARGS|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_FILE|SSL_CERT_DIR)$' || true)
 
+# A mount of its own, so that tests inside can make their mounts private.
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
@@ -99,7 +101,6 @@ for run in "${runs[@]}"; do
   echo "bare_debian: make $run: $result after $((SECONDS - began)) s"
 done
 
-umount -R "$root/proc" "$root/dev" "$root/sys"
-[[ -d $root/ccache ]] && umount "$root/ccache"
+umount -R "$root"
 ((keep)) || rm -rf --one-file-system "$root"
 exit "$status"

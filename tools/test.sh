@@ -48,28 +48,35 @@ stage_dev() {
 
 # Sanitizer trees build the test programs only: `*_test`, but not those of
 # tests/integration, which drive the programs of the dev tree.
-stage_sanitized() {  # stage_sanitized PRESET [command prefix]
-  local preset=$1 names
-  shift
+# Tests whose names match NOT_TESTED are left out.
+stage_sanitized() {  # stage_sanitized PRESET NOT_TESTED [command prefix]
+  local preset=$1 not_tested=$2 names
+  shift 2
   cmake --preset "$preset" || return 1
   mapfile -t names < <(targets "build/$preset" '_test$' 'integration')
   cmake --build "build/$preset" -j"$jobs" --target "${names[@]}" &&
     "$@" ctest --test-dir "build/$preset" --output-on-failure -j"$jobs" --timeout 1200 \
-      --no-tests=error -LE "$(unit_labels)"
+      --no-tests=error -LE "$(unit_labels)" -E "$not_tested"
 }
 
 stage_asan() {
   ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1} \
-  UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} stage_sanitized asan
+  UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} stage_sanitized asan '^$'
 }
 
 # g++ 12's runtime knows fewer bits of address randomisation than newer
 # kernels use and then dies at start; without randomisation it always works.
+# gRPC and abseil are not built with ThreadSanitizer: what they keep in order by
+# their own atomics looks like a race, so what only they touch is not looked at.
+# The client library and the command line on it hand their own objects through
+# gRPC's completion queues, which says nothing that ThreadSanitizer understands:
+# these two are not tested here. Nor is the simulator, which is a single thread.
 stage_tsan() {
+  echo "tsan: client and cli are left out (gRPC's queues are invisible to it), tests/sim is one thread"
   local prefix=()
   if setarch -R true 2>/dev/null; then prefix=(setarch -R); fi
-  TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1} \
-    stage_sanitized tsan "${prefix[@]}"
+  TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1} \
+    stage_sanitized tsan '^(client|cli|tests/sim)$' "${prefix[@]}"
 }
 
 stage_clang() {

@@ -30,7 +30,14 @@ class GrpcApiTest : public ::testing::Test {
     broker_.service()->Start();
     CreateTopic("t", 4);
   }
-  ~GrpcApiTest() override { broker_.service()->Stop(); }
+  ~GrpcApiTest() override {
+    broker_.service()->Stop();
+    // Every call ends at last: until then it keeps itself by its callbacks.
+    for (const std::weak_ptr<FakeCall>& started : started_) {
+      if (const Call call = started.lock()) call->Cancel();
+    }
+    executor_.Run();
+  }
 
   void CreateTopic(const std::string& name, uint32_t queues,
                    store::TopicType type = store::TopicType::kNormal) {
@@ -55,6 +62,7 @@ class GrpcApiTest : public ::testing::Test {
     const GrpcService::Method* found = api_.service()->Find(path);
     EXPECT_NE(found, nullptr) << path;
     auto call = std::make_shared<FakeCall>(&executor_, path, headers, timeout);
+    started_.push_back(call);
     if (found->on_stream) {
       found->on_stream(call);
     } else {
@@ -175,6 +183,7 @@ class GrpcApiTest : public ::testing::Test {
   }
 
   service::ManualExecutor executor_;
+  std::vector<std::weak_ptr<FakeCall>> started_;
   service::SingleBroker broker_{&executor_};
   GrpcApi api_{broker_.service()};
 };

@@ -25,10 +25,6 @@ absl::StatusOr<std::vector<LogIndex>> ListSegments(FileSystem* fs, const std::st
 absl::StatusOr<SegmentHeader> ReadSegmentHeader(const File& file, const std::string& path,
                                                 uint32_t* key);
 
-// Writes zeros from offset `from` to `to`, also where zeros are read: after a
-// failed sync the page cache shows zeros that no disk has. Not synced.
-absl::Status ZeroRange(File* file, uint64_t from, uint64_t to);
-
 }  // namespace totora::raft
 
 #endif  // TOTORA_RAFT_LOG_LOG_FILES_H_

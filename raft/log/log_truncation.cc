@@ -25,22 +25,13 @@ absl::Status ZeroBehind(FileSystem* fs, const std::string& path, const Truncatio
   if (truncation.old_end >= end) {
     to = std::min(to, from + (truncation.old_end.value() - end.value()));
   }
-  TOTORA_RETURN_IF_ERROR(ZeroRange(file.get(), from, to));
+  // Also where zeros are read: after a failed sync the page cache may show zeros
+  // that no disk has.
+  if (from < to) TOTORA_RETURN_IF_ERROR(file->WriteZeros(from, to - from));
   return file->Sync();
 }
 
 }  // namespace
-
-absl::Status ZeroRange(File* file, uint64_t from, uint64_t to) {
-  constexpr uint64_t kChunk = 1 << 20;
-  static const std::string zeros(kChunk, '\0');
-  while (from < to) {
-    const uint64_t size = std::min(kChunk, to - from);
-    TOTORA_RETURN_IF_ERROR(file->WriteAt(from, {absl::string_view(zeros).substr(0, size)}));
-    from += size;
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CarryOutTruncation(FileSystem* fs, const std::string& directory,
                                 const Truncation& truncation, SlotPair* closing, SlotPair* intent) {

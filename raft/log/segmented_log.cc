@@ -8,6 +8,20 @@
 #include "raft/log/log_files.h"
 
 namespace totora::raft {
+namespace {
+
+constexpr uint64_t kPageBytes = 4096;
+constexpr char kZeroPage[kPageBytes] = {};
+
+// The zeros from `end` to its page's end, as far as the file was prepared. With
+// them a write never ends inside a page that the page cache does not hold, which
+// the kernel would read from the disk first.
+absl::string_view RestOfPage(uint64_t end, uint64_t file_bytes) {
+  if (end >= file_bytes) return "";
+  return {kZeroPage, std::min(-end % kPageBytes, file_bytes - end)};
+}
+
+}  // namespace
 
 SegmentedLog::SegmentedLog(FileSystem* fs, Executor* background, const LogOptions& options,
                            OpenedLog opened)
@@ -127,8 +141,9 @@ absl::Status SegmentedLog::WriteRun(absl::Span<const Frame> frames, LogIndex gro
     parts.push_back(frame.body.view());
   }
   Segment& segment = *run.segment;
-  segment.written_end =
-      std::max(segment.written_end, segment.OffsetOf(frames[run.end - 1].header.end()));
+  const uint64_t end = segment.OffsetOf(frames[run.end - 1].header.end());
+  segment.written_end = std::max(segment.written_end, end);
+  parts.push_back(RestOfPage(end, segment.file_bytes));
   return segment.file->WriteAt(run.offset, parts);
 }
 
@@ -154,7 +169,7 @@ absl::StatusOr<SegmentedLog::SegmentPtr> SegmentedLog::CreateSegment(const Frame
     TOTORA_ASSIGN_OR_RETURN(file, fs_->Open(path, OpenMode::kCreate));
     TOTORA_RETURN_IF_ERROR(file->Truncate(0));
   }
-  TOTORA_RETURN_IF_ERROR(file->WriteAt(0, {bytes}));
+  TOTORA_RETURN_IF_ERROR(file->WriteAt(0, {bytes, RestOfPage(bytes.size(), file_bytes)}));
   // The header is durable before the file has a segment's name, and both are
   // before the first frame: so a named segment with a bad header is rot.
   absl::Status synced = file->Sync();
@@ -184,8 +199,8 @@ absl::Status SegmentedLog::Undo(const std::vector<Run>& runs, const absl::Status
       undone = size.status();
       if (size.ok() && *size > run->file_bytes) undone = segment.file->Truncate(run->file_bytes);
       if (undone.ok()) {
-        undone = ZeroRange(segment.file.get(), run->offset,
-                           std::min(run->file_bytes, segment.written_end));
+        const uint64_t end = std::min(run->file_bytes, segment.written_end);
+        if (run->offset < end) undone = segment.file->WriteZeros(run->offset, end - run->offset);
       }
       segment.file_bytes = run->file_bytes;
     }

@@ -272,6 +272,37 @@ TEST_F(LogTest, ASparePreparedInTheBackgroundBecomesTheNextSegment) {
   ExpectHistory();
 }
 
+// What was prepared need not be in the page cache, and the kernel would read a page
+// that is written in part from the disk first.
+TEST_F(LogTest, InAPreparedSegmentEveryWriteEndsWithAPage) {
+  options_.prepare_segments = true;
+  options_.segment_bytes = 64 << 10;
+  Open();
+  background_.RunAll();
+  uint64_t at = 0;
+  std::vector<uint64_t> ends;
+  fs_.SetHook([&](const MemoryFileSystem::Step& step) {
+    if (step.kind == MemoryFileSystem::Step::Kind::kWrite) {
+      ends.push_back(at + step.bytes);
+      at = kSegmentHeaderBytes;  // Behind the header comes the first frame.
+    }
+    return absl::OkStatus();
+  });
+  for (const size_t size : {1, 5000, 12'000, 20'000, 20'000}) {
+    Put({{1, std::string(size, 'a')}});
+    at = log_->segment_used_bytes() + kSegmentHeaderBytes;
+  }
+  fs_.SetHook(nullptr);
+
+  ASSERT_EQ(ends.size(), 6u);  // A header, too.
+  for (const uint64_t end : ends) {
+    EXPECT_TRUE(end % 4096 == 0 || end == options_.segment_bytes + kSegmentHeaderBytes) << end;
+  }
+  ExpectHistory();
+  Open();
+  ExpectHistory();
+}
+
 TEST_F(LogTest, ASpareOfAnEarlierRunIsTakenOver) {
   options_.prepare_segments = true;
   options_.segment_bytes = 10 << 20;

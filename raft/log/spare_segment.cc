@@ -85,10 +85,9 @@ void SpareSegment::Step() {
     writing_.reset();
     return;
   }
-  static const std::string zeros(kStepBytes, '\0');
   const absl::Duration began = background_->clock().SteadyNow();
   const uint64_t bytes = std::min(kStepBytes, file_bytes_ - written_);
-  absl::Status status = writing_->WriteAt(written_, {absl::string_view(zeros).substr(0, bytes)});
+  absl::Status status = writing_->WriteZeros(written_, bytes);
   if (status.ok()) status = writing_->Sync();
   if (!status.ok()) return GiveUp(status);
   written_ += bytes;

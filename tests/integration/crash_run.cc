@@ -70,13 +70,13 @@ absl::Status CrashRun::Run() {
 
 absl::Status CrashRun::MakeBlows() {
   for (const KillStep& step : MakeKillPlan(options_.plan)) {
-    TOTORA_RETURN_IF_ERROR(Annotate(cluster_->WaitUntilWhole(kWholeTimeout),
+    TOTORA_RETURN_IF_ERROR(Annotate(cluster_->WaitUntilWhole(options_.recovery),
                                     absl::StrCat("before kill ", blows_.size() + 1)));
     TOTORA_RETURN_IF_ERROR(WaitForAcknowledgements(load_->acknowledged() + options_.producers));
     absl::SleepFor(step.load_before);
     TOTORA_RETURN_IF_ERROR(MakeBlow(step));
   }
-  return Annotate(cluster_->WaitUntilWhole(kWholeTimeout), "after the last kill");
+  return Annotate(cluster_->WaitUntilWhole(options_.recovery), "after the last kill");
 }
 
 std::vector<int> CrashRun::VictimsOf(const KillStep& step, int leader) const {
@@ -90,7 +90,10 @@ std::vector<int> CrashRun::VictimsOf(const KillStep& step, int leader) const {
 }
 
 absl::Status CrashRun::MakeBlow(const KillStep& step) {
-  const std::optional<int> leader = cluster_->Leader();
+  std::optional<int> leader = cluster_->Leader();
+  // Whom we ask may be slow to answer on a busy machine.
+  const absl::Time give_up = absl::Now() + options_.recovery;
+  while (!leader.has_value() && absl::Now() < give_up) leader = cluster_->Leader();
   if (!leader.has_value()) return absl::UnavailableError("nobody leads, and nobody was killed");
   Blow blow{.step = step, .victims = VictimsOf(step, *leader), .times = {}};
   TOTORA_ASSIGN_OR_RETURN(blow.times, strike_(cluster_.get(), blow.victims));

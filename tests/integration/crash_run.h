@@ -29,6 +29,8 @@ struct CrashOptions {
   absl::Duration pace = absl::Milliseconds(5);
   // How long a send may stay unanswered at the end.
   absl::Duration patience = absl::Seconds(30);
+  // How long the cluster may take to be whole again after a kill.
+  absl::Duration recovery = absl::Seconds(60);
   bool consumes = true;  // At the end, everything.
   // LocalCluster::Start or ManualCluster::Start.
   std::function<absl::StatusOr<std::unique_ptr<Cluster>>(const ClusterOptions&)> start;

@@ -166,6 +166,8 @@ int WithoutSync(Options options) {
   options.crash.plan.load_at_least = absl::Seconds(8);
   options.crash.acknowledgements = 0;
   options.crash.patience = absl::Seconds(2);
+  // What comes back at all does so in a moment.
+  options.crash.recovery = absl::Seconds(15);
   options.crash.consumes = false;
   int refusals = 0;
   for (int attempt = 1; attempt <= kTriesWithoutSync; ++attempt) {

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "common/log.h"
+#include "store/commands.h"
 #include "tests/sim/network.h"
 #include "tests/sim/process.h"
 #include "tests/sim/scheduler.h"
@@ -16,6 +17,13 @@ namespace totora::sim {
 namespace {
 
 constexpr uint64_t kSeeds = 20;
+
+// Leaves so much that the replica calls its disk full and its log goes on.
+void FillDisk(MemoryFileSystem* disk) {
+  constexpr uint64_t kHuge = uint64_t{1} << 40;
+  disk->SetCapacity(kHuge);
+  disk->SetCapacity(kHuge - *disk->FreeBytes("/data") + (32 << 10));
+}
 
 // Three replicas, empty at first.
 class Group {
@@ -28,6 +36,7 @@ class Group {
       events.on_status = [](ReplicaId, const raft::ReplicaStatus&) {};
       events.on_fatal = [](ReplicaId, const absl::Status& reason) { ADD_FAILURE() << reason; };
       events.on_applied = [](ReplicaId, const raft::FrameHeader&, uint64_t) {};
+      events.on_started = [](ReplicaId, const raft::FrameHeader&) {};
       events.on_answered = [](const raft::CommandId&, absl::string_view) {};
       processes_.push_back(std::make_unique<Process>(&scheduler_, &network_, id, all,
                                                      /*small_steps=*/0, std::move(events)));
@@ -155,6 +164,66 @@ TEST(EmptiedVolume, IsToldToReadersAtOnce) {
   group.Run(absl::Milliseconds(10));
 
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+}
+
+// Until it leads no more, all that clients send is refused.
+TEST(FullDisk, ALeaderHandsOverToAReplicaWithSpace) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.RunUntil([&] { return group.Leader(3) != nullptr; });
+    Process* const leader = group.Leader(3);
+    ASSERT_NE(leader, nullptr);
+
+    FillDisk(leader->disk());
+    const absl::Duration took =
+        group.RunUntil([&] { return group.Leader() != nullptr && group.Leader() != leader; });
+
+    EXPECT_LE(took, absl::Seconds(2));
+    EXPECT_TRUE(leader->status().is_disk_full);
+  }
+}
+
+TEST(FullDisk, WhereAllAreFullTheLeadDoesNotGoInCircles) {
+  Group group(1);
+  group.StartAll();
+  group.RunUntil([&] { return group.Leader(3) != nullptr; });
+  ASSERT_NE(group.Leader(3), nullptr);
+  for (uint32_t id = 1; id <= 3; ++id) FillDisk(group.process(id)->disk());
+  group.Run(absl::Seconds(10));
+  Process* const leader = group.Leader();
+  ASSERT_NE(leader, nullptr);
+
+  group.Run(absl::Seconds(40));
+
+  EXPECT_EQ(group.Leader(), leader);
+}
+
+// Its followers are a majority without it: commands go on, and what it did not
+// write yet would only grow.
+TEST(StuckDisk, ALeaderHandsOverToAReplicaThatGetsOn) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.RunUntil([&] { return group.Leader(3) != nullptr; });
+    Process* const leader = group.Leader(3);
+    ASSERT_NE(leader, nullptr);
+
+    leader->StallDisk(absl::Seconds(20));
+    int answered = 0;
+    store::ConsumerGroupConfig config;
+    config.name = "g";
+    leader->replica()->Submit(static_cast<uint16_t>(store::CommandKind::kPutConsumerGroup),
+                              config.Encode(), absl::InfiniteDuration(),
+                              [&](absl::StatusOr<absl::string_view> r) { answered += r.ok(); });
+    const absl::Duration took =
+        group.RunUntil([&] { return group.Leader() != nullptr && group.Leader() != leader; });
+
+    EXPECT_LE(took, absl::Seconds(3));
+    EXPECT_EQ(answered, 1);
+  }
 }
 
 }  // namespace

@@ -242,7 +242,7 @@ void Nemesis::EmptyOne() {
   ++counts_.emptied;
   if (process->is_running()) process->Kill();
   process->EmptyVolume();
-  rotten_.erase(emptied_);
+  if (rotten_.erase(emptied_) > 0) --counts_.rot;  // Gone with its disk.
   events_.on_emptied(emptied_);
   RestartLater(process, absl::Milliseconds(200));
 }

@@ -104,7 +104,7 @@ absl::Status Process::StartLife() {
     options.core.append_bytes_max = uint64_t{64} << scheduler_->random().Below(4);
     options.core.inflight_messages_max = 1 << scheduler_->random().Below(2);
   }
-  options.reserve_bytes = 0;
+  options.reserve_bytes = 64 << 10;
   TOTORA_ASSIGN_OR_RETURN(
       parts->replica,
       raft::Replica::Open(options, disk_.get(), parts->executor.get(), parts->log_executor.get(),

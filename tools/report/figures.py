@@ -37,5 +37,5 @@ def summary_row(name, values, aim=None):
     cells = [name, milliseconds(found.get("median")),
              "never" if found["missing"] else milliseconds(found.get("max"))]
     cells.append(f"{found['within']} of {found['count']}" if aim is not None else
-                 f"of {found['count']}")
+                 f"– ({found['count']})")
     return "| " + " | ".join(cells) + " |"
