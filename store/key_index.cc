@@ -161,7 +161,9 @@ absl::StatusOr<std::vector<KeyHit>> KeyIndex::Find(const KeySearch& search) cons
   const absl::Status scanned = checkpoints_->Scan(
       range.from, range.to, [&](absl::string_view row_key, absl::string_view value) {
         // A checkpoint that was just written has what RAM still calls frozen.
-        if (frozen_ != nullptr && row_key == KeyRowKey(hash.bucket, frozen_->applied())) return true;
+        if (frozen_ != nullptr && row_key == KeyRowKey(hash.bucket, frozen_->applied())) {
+          return true;
+        }
         const absl::StatusOr<absl::string_view> payload = OpenValue(row_key, value);
         if (!payload.ok() || payload->size() < kRowHeaderBytes) {
           status = absl::DataLossError("checkpoint: damaged keys");

@@ -162,7 +162,8 @@ absl::StatusOr<std::shared_ptr<const QueueIndex::Block>> QueueIndex::ReadBlock(
   auto block = std::make_shared<Block>();
   if (queue.tail != nullptr && number >= queue.tail->first_sealed) {
     const std::string& sealed = *queue.tail->sealed[number - queue.tail->first_sealed];
-    TOTORA_CHECK(DecodeBlock(sealed, count, &block->entries, &block->overrides)) << " a block of our own making";
+    TOTORA_CHECK(DecodeBlock(sealed, count, &block->entries, &block->overrides))
+        << " a block of our own making";
   } else if (count < kBlockEntries) {
     TOTORA_RETURN_IF_ERROR(ReadTailRow(key, count, block.get()));
   } else {

@@ -69,6 +69,13 @@ TEST_F(Locks, LastAMinuteAfterTheyWereLastAskedFor) {
   EXPECT_FALSE(machine->HasLiveLock("g"));
 }
 
+// More have ended than a command clears away.
+TEST_F(Locks, AnEndedOneThatIsStillThereBindsNobody) {
+  Lock("a", {{"t", 0}, {"t", 1}, {"t", 2}, {"u", 0}});
+  machine.now_ms += kLockMs;
+  EXPECT_EQ(Lock("b", {{"u", 0}}), (Granted{0}));
+}
+
 TEST_F(Locks, OnlyTheHolderUnlocks) {
   Lock("a", {{"t", 0}, {"t", 1}});
   Unlock("b", {{"t", 0}});

@@ -98,7 +98,8 @@ void Workload::Setup() {
          });
   Submit(store::CommandKind::kPutTopic, topic.Encode(),
          [this](absl::StatusOr<absl::string_view> result) {
-           if (!result.ok() || !has_group_ || !has_delayed_topic_ || std::exchange(is_set_up_, true)) return;
+           if (!result.ok() || !has_group_ || !has_delayed_topic_) return;
+           if (std::exchange(is_set_up_, true)) return;
            for (int i = 0; i < producer_count_; ++i) {
              auto producer = std::make_unique<Producer>();
              producer->name = absl::StrCat("p", i);
