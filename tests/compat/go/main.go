@@ -233,6 +233,7 @@ func received(message *rmq.MessageView) {
 		"keys":       message.GetKeys(),
 		"properties": message.GetProperties(),
 		"attempt":    message.GetDeliveryAttempt(),
+		"born_ms":    message.GetBornTimestamp().UnixMilli(),
 	})
 }
 

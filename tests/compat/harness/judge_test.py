@@ -24,7 +24,7 @@ class Judged(unittest.TestCase):
         return {"event": "received", "id": f"id{message.index}", "topic": TOPIC, "ms": ms,
                 "size": message.size, "sha256": message.body_sha256(SEED), "tag": message.tag,
                 "keys": list(message.keys), "properties": dict(message.properties),
-                "attempt": attempt}
+                "attempt": attempt, "born_ms": 0}
 
     def once(self):
         return judge.exactly_once(self.plan, SEED, TOPIC, self.sends, self.receives, True)
@@ -100,7 +100,8 @@ class Judged(unittest.TestCase):
             return judge.redelivered(plan, SEED, TOPIC, self.sends[:1], events, 10, 20)
 
         self.assertEqual(judged(12000), [])
-        self.assertIn("came back after 5.0 s", judged(5000)[0])
+        self.assertEqual(judged(10000), [])
+        self.assertIn("came back 9.9 s after its birth", judged(9900)[0])
         self.assertIn("came back after 25.0 s", judged(25000)[0])
         self.assertIn("[1, 2, 3]", judged(12000, self.delivery(plan[0], 3, 24000))[0])
 

@@ -206,6 +206,7 @@ public final class Main {
     fields.put("keys", new ArrayList<>(message.getKeys()));
     fields.put("properties", new TreeMap<>(message.getProperties()));
     fields.put("attempt", message.getDeliveryAttempt());
+    fields.put("born_ms", message.getBornTimestamp());
     event("received", fields);
   }
 }
