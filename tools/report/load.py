@@ -101,8 +101,8 @@ def run(options, work):
     found = {}
     for mode, flags in MODES.items():
         cluster = LocalCluster(options.build, os.path.join(work, f"load-{mode}"), flags)
-        cluster.start()
         try:
+            cluster.start()
             found[mode] = run_mode(cluster, options)
         finally:
             cluster.stop()
@@ -113,8 +113,8 @@ def run(options, work):
 def idle(options, work):
     """A cluster of its own, without topics: memory after a while, and a start."""
     cluster = LocalCluster(options.build, os.path.join(work, "idle"), [])
-    status = cluster.start()
     try:
+        status = cluster.start()
         time.sleep(options.idle_s)
         followers = [broker for broker in status["brokers"] if broker["id"] != status["leader"]]
         return {"rss_mb": [rss_mb(broker["pid"]) for broker in status["brokers"]],

@@ -68,10 +68,13 @@ def parse_arguments():
     parser.add_argument("--bench-s", type=int, default=8, help="seconds of each benchmark")
     parser.add_argument("--rounds", type=int, default=3, help="of all benchmarks, interleaved")
     parser.add_argument("--idle-s", type=int, default=load.IDLE_S)
-    parser.add_argument("--work", help="a directory for the cluster and all records; is kept")
+    parser.add_argument("--work", help="an empty or new directory for the clusters and all "
+                        "records; is kept")
     parser.add_argument("--out", help="the page; default docs/results/DATE-main-job.md")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
+    if options.work and os.path.isdir(options.work) and os.listdir(options.work):
+        parser.error(f"{options.work} is not empty: old clusters would be measured")
     options.languages = [name for name in options.languages.split(",") if name]
     for language in options.languages:
         if not kills.is_built(language):
