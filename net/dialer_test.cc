@@ -136,10 +136,12 @@ TEST_F(Dialler, ALoopThatEndsTakesAPendingDialAlong) {
   const std::unique_ptr<Listener> listener =
       *Listener::Open({.address = "127.0.0.1:0", .backlog = 0});
   auto witness = std::make_shared<int>(0);
+  RawProtocol refusing;  // Whoever keeps a connection keeps its loop and all that is pending there.
+  refusing.factory = [](RawConnectionPtr) { return nullptr; };
   {
     EventLoop loop("net-test");
     for (int i = 0; i < 8; ++i) {
-      DialRaw(&loop, budget_, {.address = listener->address()}, Collecting(),
+      DialRaw(&loop, budget_, {.address = listener->address()}, refusing,
               [witness](DialFailure) {});
     }
     loop.Stop();
