@@ -5,8 +5,11 @@
 #   make demo             a real three-replica cluster that loses its leader
 #   make demo ONESHOT=1   the same, ends by itself; status 0 or 1
 #   make test             everything that must pass before a commit
-#   make compat           the official Java and Go clients, unmodified
-#   make test-full        test with thousands of seeds and long tests, compat
+#   make compat           the official gRPC clients, unmodified
+#   make compat-classic   the clients of the classic protocol, unmodified
+#   make mqadmin          RocketMQ's mqadmin, its output compared with RocketMQ's
+#   make bench-rocketmq   RocketMQ's benchmark producer against RocketMQ and against Totora (10 min)
+#   make test-full        test with thousands of seeds and long tests, both compats, mqadmin
 #   make clean
 #
 # JOBS=N limits parallel compilation.
@@ -16,7 +19,7 @@ JOBS ?= $(shell nproc)
 PROGRAMS := totora-namesrv totora-broker totora
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-full compat clean build-packages
+.PHONY: build demo test test-full compat compat-classic mqadmin bench-rocketmq clean build-packages
 
 build-packages:
 	@tools/install_packages.sh build
@@ -32,11 +35,22 @@ test:
 	@JOBS=$(JOBS) tools/test.sh
 
 compat: build
-	@tests/compat/run.sh $(COMPAT_ARGS)
+	@tests/compat/run.sh grpc $(COMPAT_ARGS)
+
+compat-classic: build
+	@tests/compat/run.sh classic $(COMPAT_ARGS)
+
+mqadmin: build
+	@tests/compat/mqadmin/run.sh $(MQADMIN_ARGS)
+
+bench-rocketmq: build
+	@tools/bench_rocketmq/run.sh $(BENCH_ARGS)
 
 test-full:
 	@JOBS=$(JOBS) TOTORA_TEST_FULL=1 tools/test.sh
 	@$(MAKE) --no-print-directory compat
+	@$(MAKE) --no-print-directory compat-classic
+	@$(MAKE) --no-print-directory mqadmin
 
 clean:
-	rm -rf build tests/compat/java/target
+	rm -rf build tests/compat/java/target tests/compat/mqadmin/target tests/compat/node/node_modules

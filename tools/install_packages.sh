@@ -2,8 +2,10 @@
 # Installs the Debian 12 packages that a part of the project needs, if any is
 # missing. Asking dpkg takes 50 ms, so nothing is remembered between runs: a
 # stamp file would go on claiming packages that somebody has removed.
+# PACKAGE:PROGRAM is not missed where the program is there without the package.
 #
-# Usage: tools/install_packages.sh PART...     PART: build | test | compat | root
+# Usage: tools/install_packages.sh PART...     PART: build | test | compat |
+#                                           compat-classic | root
 set -euo pipefail
 
 declare -A packages=(
@@ -18,6 +20,7 @@ declare -A packages=(
     libjemalloc-dev libgtest-dev libgmock-dev libbenchmark-dev"
   [test]="clang-19 libclang-rt-19-dev e2fsprogs iproute2 procps python3 util-linux"
   [compat]="openjdk-17-jdk-headless maven python3 python3-venv python3-pip procps"
+  [compat-classic]="nodejs:node npm:npm"
   [root]="debootstrap"
 )
 
@@ -32,7 +35,9 @@ for part in "$@"; do
 done
 
 missing=()
-for name in "${wanted[@]}"; do
+for entry in "${wanted[@]}"; do
+  name=${entry%%:*}
+  if [[ $entry == *:* ]] && command -v "${entry#*:}" >/dev/null; then continue; fi
   status=$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null || true)
   [[ $status == *installed* && $status != *not-installed* ]] || missing+=("$name")
 done

@@ -1,9 +1,12 @@
 #!/bin/bash
-# Runs the official Java and Go clients, unmodified, against a real cluster of
-# three brokers. Installs the tool chains if they are missing; one that cannot
+# Runs the official clients of both protocols, unmodified, against real clusters
+# of three brokers. Installs the tool chains if they are missing; one that cannot
 # be had fails the run. See README.md beside this file.
 #
-# Arguments go to harness/main.py (--help lists them).
+# Usage: run.sh                     all
+#        run.sh grpc [ARGUMENT...]     only harness/main.py (--help lists them)
+#        run.sh classic [ARGUMENT...]  only harness/classic_main.py
+#        run.sh ARGUMENT...            as run.sh grpc ARGUMENT...
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(cd ../.. && pwd)/build/compat
@@ -39,10 +42,48 @@ go=$(find_go)
 echo "compat: $("$go" version), $(java -version 2>&1 | head -1), $(mvn -v 2>/dev/null | head -1 |
   sed 's/\x1b\[[0-9;]*m//g')"
 
-echo "compat: building the Go program"
-(cd go && GOTOOLCHAIN=local "$go" build -mod=readonly -o bin/compat .)
-echo "compat: building the Java program"
-(cd java && mvn -B -q -ntp -Dstyle.color=never package)
+part=all
+if (($#)); then
+  part=grpc
+  if [[ $1 == grpc || $1 == classic ]]; then
+    part=$1
+    shift
+  fi
+fi
+
+prepare_grpc() {
+  echo "compat: building the Go program"
+  (cd go && GOTOOLCHAIN=local "$go" build -mod=readonly -o bin/compat .)
+  echo "compat: building the Java program"
+  (cd java && mvn -B -q -ntp -Dstyle.color=never package)
+}
+
+prepare_classic() {
+  ../../tools/install_packages.sh compat-classic
+  echo "compat: classic clients: $(node --version) with npm $(npm --version 2>/dev/null)"
+  echo "compat: building the classic Go program"
+  (cd classic-go && GOTOOLCHAIN=local "$go" build -mod=readonly -o bin/classic .)
+  echo "compat: installing the Node client"
+  (cd node && npm ci --no-audit --no-fund --loglevel=error)
+  if [[ ! -f $work/cpp-venv/lib/librocketmq.installed ]]; then
+    echo "compat: installing the C++ client"
+    rm -rf "$work/cpp-venv"
+    python3 -m venv "$work/cpp-venv"
+    "$work/cpp-venv/bin/pip" install --quiet --no-deps --require-hashes \
+      -r cpp-python/requirements.txt
+    touch "$work/cpp-venv/lib/librocketmq.installed"
+  fi
+}
 
 python3 -B harness/judge_test.py
-exec python3 -B harness/main.py --work "$work" "$@"
+python3 -B harness/classic_judge_test.py
+failed=0
+if [[ $part != classic ]]; then
+  prepare_grpc
+  python3 -B harness/main.py --work "$work" "$@" || failed=1
+fi
+if [[ $part != grpc ]]; then
+  prepare_classic
+  python3 -B harness/classic_main.py --work "$work" "$@" || failed=1
+fi
+exit "$failed"

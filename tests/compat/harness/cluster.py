@@ -12,10 +12,12 @@ from client import Failure
 class Cluster:
     """Three brokers and a nameserver as real processes on this machine."""
 
-    def __init__(self, totora, folder):
+    def __init__(self, totora, folder, group_address=True):
         self._totora = totora
         self._folder = folder
+        self._group_address = group_address
         self.endpoint = None
+        self.namesrv = None
 
     def _run(self, *args, seconds=60):
         command = [self._totora, *args]
@@ -33,8 +35,11 @@ class Cluster:
         return self._run("local", verb, *args, "--dir", self._folder, seconds=seconds)
 
     def start(self):
-        answer = json.loads(self._local("start", "--brokers", "3", "--output", "json", seconds=90))
-        self.endpoint = answer["group_address"]
+        own = [] if self._group_address else ["--no-group-address"]
+        answer = json.loads(
+            self._local("start", "--brokers", "3", *own, "--output", "json", seconds=90))
+        self.endpoint = answer["group_address"] or answer["brokers"][0]["public"]
+        self.namesrv = answer["namesrv"]
 
     def stop(self):
         self._local("stop")
@@ -49,10 +54,13 @@ class Cluster:
     def kill_leader(self):
         """Kills the leading broker with -9. Returns its number and the moment
         just before, in ms since the epoch."""
-        leader = self.status()["leader"]
         at_ms = time.time() * 1000
         self._local("kill", "leader")
-        return leader, at_ms
+        # Asked afterwards: the lead may change between a question and the kill.
+        gone = [b["id"] for b in self.status()["brokers"] if b["state"] != "running"]
+        if len(gone) != 1:
+            raise Failure(f"of the brokers {gone} do not run after the kill of one")
+        return gone[0], at_ms
 
     def restart(self, broker):
         self._local("restart", str(broker))
@@ -61,7 +69,7 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             leader = self.status().get("leader")
-            if leader is not None and leader != broker:
+            if leader and leader != broker:
                 return leader
             time.sleep(0.1)
         raise Failure(f"no leader other than the killed broker {broker} within {seconds} s")

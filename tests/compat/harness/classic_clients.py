@@ -1,0 +1,89 @@
+"""The programs around the classic clients and how each is started.
+
+A client has a name, and may have
+  own_scenarios(cluster)   a command that runs them and prints a line for each,
+                           and the names that this command must print;
+  program(verb, flags)     a command that obeys the contract of `send` and
+                           `receive` (README.md).
+"""
+
+import os
+import subprocess
+import time
+
+from client import Failure
+
+COMPAT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# Where run.sh installs what is not Debian's.
+VENVS = os.path.join(os.path.dirname(os.path.dirname(COMPAT)), "build", "compat")
+
+
+def _flags(values):
+    return [text for name, value in values.items()
+            for text in ("--" + name.replace("_", "-"), str(value))]
+
+
+def _listed(command):
+    listed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if listed.returncode != 0 or not listed.stdout.split():
+        raise Failure(f"`{' '.join(command)}`: {listed.stderr.strip()[-500:]}")
+    return listed.stdout.split()
+
+
+class Go:
+    name = "go"
+    about = "rocketmq-client-go/v2 v2.1.2"
+    # Pending calls of a lost connection wait their own time out, 3 s.
+    aims_s = {"producer": 3.5, "consumer": 35}
+    tells_queues = True
+    _binary = os.path.join(COMPAT, "classic-go", "bin", "classic")
+
+    def own_scenarios(self, cluster):
+        command = [self._binary, "-namesrv", cluster.namesrv, "-broker", cluster.endpoint,
+                   "-parallel", "6"]
+        return command, _listed([self._binary, "-list"])
+
+    def program(self, verb, flags):
+        return [self._binary, verb, *_flags(flags)]
+
+
+class _OwnTopics:
+    """A program whose scenarios want their topics made: PREFIX-SCENARIO. These
+    clients do not make topics by sending to them."""
+
+    tells_queues = True
+
+    def own_scenarios(self, cluster):
+        names = _listed([*self._command(), "list"])
+        prefix = f"{self.name}-{int(time.time())}"
+        for name in names:
+            cluster.create_topic(f"{prefix}-{name}")
+        flags = _flags({"namesrv": cluster.namesrv, "prefix": prefix})
+        return [*self._command(), "scenarios", *flags], names
+
+    def program(self, verb, flags):
+        return [*self._command(), verb, *_flags(flags)]
+
+
+class Node(_OwnTopics):
+    name = "node"
+    about = "ali-ons 3.12.0"
+    # A failed pull is tried again after 3 s.
+    aims_s = {"producer": 3.5, "consumer": 35}
+
+    def _command(self):
+        return ["node", os.path.join(COMPAT, "node", "main.js")]
+
+
+class Cpp(_OwnTopics):
+    name = "cpp"
+    about = "librocketmq of PyPI's rocketmq 0.4.4"
+    aims_s = {"producer": 3.5, "consumer": 35}
+
+    def _command(self):
+        return [os.path.join(VENVS, "cpp-venv", "bin", "python"),
+                os.path.join(COMPAT, "cpp-python", "main.py")]
+
+
+CLIENTS = {client.name: client for client in (Go(), Node(), Cpp())}
