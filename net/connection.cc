@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "net/sniffer.h"
+#include "net/socket.h"
 
 namespace totora::net {
 namespace {
@@ -185,6 +186,12 @@ void Connection::CutOff(absl::string_view why) {
   if (is_write_armed_) Close(why);
 }
 
+void Connection::ResetAtDeath() {
+  if (!is_open_ || lingering_) return;
+  resets_at_death_ = true;
+  SetResetAtDeath(socket_.native_handle(), true);
+}
+
 // A close with unread bytes in the kernel makes it send a reset, which may
 // reach the peer before it has read our last words.
 void Connection::Linger() {
@@ -199,6 +206,7 @@ void Connection::Close(absl::string_view why) {
   TOTORA_LOG(kDebug, "net") << Field("peer", info_->peer) << Field("why", why) << "closed";
   is_open_ = false;
   const std::shared_ptr<Connection> self = shared_from_this();
+  if (resets_at_death_) SetResetAtDeath(socket_.native_handle(), false);
   boost::system::error_code ignored;
   socket_.close(ignored);
   output_.Clear();

@@ -89,6 +89,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_open() const { return is_open_; }
   bool is_closing() const { return closing_ || !is_open_; }
 
+  // Should the process die, the peer gets a reset. How the connection is closed
+  // otherwise does not change.
+  void ResetAtDeath();
+
   void SetReadPaused(bool paused);
   bool is_read_paused() const { return is_paused_by_protocol_ || is_paused_by_output_; }
 
@@ -127,6 +131,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_write_armed_ = false;  // The kernel's buffer is full.
   bool closing_ = false;         // Close when output() is empty.
   bool lingering_ = false;
+  bool resets_at_death_ = false;
   bool is_paused_by_protocol_ = false;
   bool is_paused_by_output_ = false;
 };

@@ -3,6 +3,8 @@
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <memory>
 #include <string>
@@ -313,6 +315,41 @@ TEST_F(Raw, AnotherThreadMayWriteAndClose) {
   events_.Await(1, "OnClosed");
   EXPECT_EQ(events_.At(0), "closed");
   connections_.At(0)->Write(std::string("nobody"));  // Harmless.
+}
+
+// The server's end of a client's connection: both are in this process.
+int OtherEnd(int client) {
+  sockaddr_in own{};
+  socklen_t size = sizeof own;
+  getsockname(client, reinterpret_cast<sockaddr*>(&own), &size);
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_in peer{};
+    size = sizeof peer;
+    if (fd != client && getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+        size == sizeof peer && peer.sin_family == AF_INET && peer.sin_port == own.sin_port) {
+      return fd;
+    }
+  }
+  return -1;
+}
+
+// Java clients up to 4.9 do not fail their pending calls when a connection
+// merely ends: parked pulls of a killed broker's consumers stood still for 30 s.
+TEST_F(Raw, ADyingProcessResetsAndALivingOneClosesInOrder) {
+  Serve();
+  RawClient client(listener_->port());
+  client.Send(Framed("hello"));
+  ASSERT_EQ(client.Read(), Framed("hello"));
+  linger option{};
+  socklen_t size = sizeof option;
+
+  ASSERT_EQ(getsockopt(OtherEnd(client.fd()), SOL_SOCKET, SO_LINGER, &option, &size), 0);
+  EXPECT_EQ(option.l_onoff, 1);
+  EXPECT_EQ(option.l_linger, 0);
+
+  listener_->Stop();
+  char byte;
+  EXPECT_EQ(recv(client.fd(), &byte, 1, 0), 0);
 }
 
 TEST_F(Raw, AFrameThatNeverEndsIsCut) {

@@ -95,6 +95,9 @@ std::unique_ptr<RawSession> RawSession::Make(Connection* connection, const RawPr
     peer->connection_ = nullptr;
     return nullptr;
   }
+  // Java clients up to 4.9 let the calls of a connection that ended wait their
+  // time out, for a parked pull 30 s; those of one that was reset fail at once.
+  connection->ResetAtDeath();
   return std::unique_ptr<RawSession>(new RawSession(connection, protocol.unconsumed_bytes_max,
                                                     std::move(peer), std::move(handler)));
 }

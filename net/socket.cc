@@ -61,6 +61,11 @@ void SetConnectionOptions(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &kProbes, sizeof kProbes);
 }
 
+void SetResetAtDeath(int fd, bool resets) {
+  const linger option{resets ? 1 : 0, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof option);
+}
+
 uint64_t NextConnectionId() { return next_connection_id.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace totora::net

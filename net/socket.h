@@ -25,6 +25,11 @@ std::string LocalAddress(int fd);
 // without a word is noticed by the kernel's probes.
 void SetConnectionOptions(int fd);
 
+// How the kernel ends the connection if nobody does, because the process died:
+// with a reset, which the peer notices in the middle of whatever it waits for,
+// or with an ordinary end, which unanswered bytes still precede.
+void SetResetAtDeath(int fd, bool resets);
+
 // Unique in this process; never reused.
 uint64_t NextConnectionId();
 

@@ -24,7 +24,12 @@ void Submitter::Add(uint16_t kind, absl::string_view payload, absl::Duration giv
   Outstanding& outstanding = commands_.emplace_back();
   outstanding.encoded = SharedBytes(std::move(encoded));
   outstanding.done = std::move(done);
-  if (give_up != absl::InfiniteDuration()) deadlines_.push({give_up, sequence});
+  if (give_up == absl::InfiniteDuration()) return;
+  if (deadlines_in_order_.empty() || deadlines_in_order_.back().at <= give_up) {
+    deadlines_in_order_.push_back({give_up, sequence});
+  } else {
+    other_deadlines_.push({give_up, sequence});
+  }
 }
 
 void Submitter::Applied(const CommandId& id, absl::string_view result) {
@@ -49,12 +54,27 @@ void Submitter::Settle(uint64_t sequence) {
     ++first_;
   }
   next_unsent_ = std::max(next_unsent_, first_);
+  while (!deadlines_in_order_.empty() && deadlines_in_order_.front().sequence < first_) {
+    deadlines_in_order_.pop_front();
+  }
+}
+
+uint64_t Submitter::TakeDue(absl::Duration now) {
+  if (!deadlines_in_order_.empty() && deadlines_in_order_.front().at <= now) {
+    const uint64_t sequence = deadlines_in_order_.front().sequence;
+    deadlines_in_order_.pop_front();
+    return sequence;
+  }
+  if (!other_deadlines_.empty() && other_deadlines_.top().at <= now) {
+    const uint64_t sequence = other_deadlines_.top().sequence;
+    other_deadlines_.pop();
+    return sequence;
+  }
+  return 0;
 }
 
 void Submitter::GiveUp(absl::Duration now) {
-  while (!deadlines_.empty() && deadlines_.top().at <= now) {
-    const uint64_t sequence = deadlines_.top().sequence;
-    deadlines_.pop();
+  while (const uint64_t sequence = TakeDue(now)) {
     if (sequence < first_) continue;
     Outstanding& outstanding = commands_[sequence - first_];
     if (!outstanding.done) continue;

@@ -65,6 +65,8 @@ class Submitter {
   };
 
   void Settle(uint64_t sequence);
+  // The next deadline that is over is taken out; 0 if there is none.
+  uint64_t TakeDue(absl::Duration now);
 
   const ReplicaId self_;
   const Incarnation incarnation_;
@@ -73,7 +75,10 @@ class Submitter {
   uint64_t first_ = 1;  // Sequence of commands_.front().
   uint64_t next_unsent_ = 1;
   std::deque<Outstanding> commands_;
-  std::priority_queue<Deadline> deadlines_;
+  // Most commands may wait equally long: their deadlines never fall, and go with
+  // the oldest command. A heap of all would keep those of the last seconds.
+  std::deque<Deadline> deadlines_in_order_;
+  std::priority_queue<Deadline> other_deadlines_;
   uint64_t bytes_ = 0;
   uint64_t applied_count_ = 0;
 };

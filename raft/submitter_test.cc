@@ -69,6 +69,23 @@ TEST_F(SubmitterTest, WhatNeverLeftIsUnavailableAndForgotten) {
   EXPECT_TRUE(submitter_.empty());
 }
 
+TEST_F(SubmitterTest, WhoeverIsInAHurryIsToldFirst) {
+  const auto patient = Add("a", absl::Seconds(9));
+  const auto hasty = Add("b", absl::Seconds(5));
+  const auto hastier = Add("c", absl::Seconds(4));
+  const auto endless = Add("d");
+  submitter_.GiveUp(absl::Seconds(4));
+  EXPECT_EQ(*hasty, "-");
+  EXPECT_EQ(*hastier, "UNAVAILABLE");
+  submitter_.GiveUp(absl::Seconds(5));
+  EXPECT_EQ(*hasty, "UNAVAILABLE");
+  EXPECT_EQ(*patient, "-");
+  Applied(1, "done");
+  submitter_.GiveUp(absl::Seconds(10));
+  EXPECT_EQ(*patient, "done");
+  EXPECT_EQ(*endless, "-");
+}
+
 TEST_F(SubmitterTest, WhatLeftHasAnUnknownOutcomeAndStaysToBeProposedAgain) {
   const auto outcome = Add("a", absl::Seconds(5));
   ASSERT_EQ(submitter_.TakeUnsent(100).size(), 1u);
