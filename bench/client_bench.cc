@@ -12,7 +12,6 @@
 #include "common/status.h"
 
 namespace totora::bench {
-namespace {
 
 std::vector<WatchedProcess> WithSelf(const ClientBenchOptions& options) {
   std::vector<WatchedProcess> processes = {{"client", getpid()}};
@@ -27,15 +26,12 @@ LoadOptions LoadOf(const ClientBenchOptions& options, size_t messages_per_reques
   return load;
 }
 
-// Not compressible, so that no layer below can make the work smaller.
 std::string RandomBody(size_t size) {
   std::mt19937_64 random(size);
   std::string body(size, '\0');
   for (char& c : body) c = static_cast<char>('!' + random() % 90);
   return body;
 }
-
-}  // namespace
 
 absl::StatusOr<Report> BenchSend(const ClientBenchOptions& options) {
   client::Runtime runtime;

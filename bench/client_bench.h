@@ -33,7 +33,17 @@ struct ClientBenchOptions {
   absl::Duration await = absl::Seconds(5);
   // End when a receive comes back empty.
   bool until_empty = false;
+
+  // Classic protocol only (classic_bench.h).
+  bool has_json_headers = false;  // As Go and Node write them; Java can write both.
+  bool is_direct = false;         // All goes to `endpoint`, wherever the route leads.
 };
+
+// What the benchmarks of both protocols share.
+std::vector<WatchedProcess> WithSelf(const ClientBenchOptions& options);
+LoadOptions LoadOf(const ClientBenchOptions& options, size_t messages_per_request);
+// Not compressible, so that no layer below can make the work smaller.
+std::string RandomBody(size_t size);
 
 // Sends equal messages under new ids. A message is counted when its receipt is OK.
 absl::StatusOr<Report> BenchSend(const ClientBenchOptions& options);

@@ -23,6 +23,7 @@ LoadLoop::LoadLoop(const LoadOptions& options, Start start, const Clock* clock)
   MutexLock lock(&mu_);
   for (size_t slot = options_.outstanding; slot > 0; --slot) free_slots_.push_back(slot - 1);
   last_ended_ = began_;
+  last_success_ = began_;
   next_progress_ = began_ + absl::Seconds(1);
 }
 
@@ -54,6 +55,8 @@ void LoadLoop::Ended(size_t slot, absl::Duration due, const Outcome& outcome) {
     if (outcome.messages > 0) {
       const int64_t nanos = absl::ToInt64Nanoseconds(now - due);
       result_.latency.Record(static_cast<uint64_t>(std::max<int64_t>(nanos, 0)));
+      result_.longest_gap = std::max(result_.longest_gap, now - last_success_);
+      last_success_ = std::max(last_success_, now);
     }
     over_ = over_ || outcome.is_last;
     // Only success goes on from here: errors may come from inside of start_,
@@ -141,6 +144,7 @@ void LoadLoop::Run(Report* report) {
   report->errors = result_.errors;
   report->first_error = result_.first_error;
   report->latency = result_.latency;
+  report->longest_gap = result_.longest_gap;
   report->is_open_loop = options_.rate > 0;
 }
 

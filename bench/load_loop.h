@@ -52,7 +52,7 @@ class LoadLoop {
   LoadLoop(const LoadOptions& options, Start start, const Clock* clock = Clock::System());
 
   // Returns when all requests have ended. Fills elapsed, messages, errors,
-  // latency (of requests that had messages) and is_open_loop.
+  // latency (of requests that had messages), longest_gap and is_open_loop.
   void Run(Report* report);
 
  private:
@@ -77,6 +77,7 @@ class LoadLoop {
   uint64_t started_ ABSL_GUARDED_BY(mu_) = 0;
   bool over_ ABSL_GUARDED_BY(mu_) = false;
   absl::Duration last_ended_ ABSL_GUARDED_BY(mu_);
+  absl::Duration last_success_ ABSL_GUARDED_BY(mu_);
   absl::Duration next_progress_ ABSL_GUARDED_BY(mu_);
   Report result_ ABSL_GUARDED_BY(mu_);
 };

@@ -95,6 +95,27 @@ TEST(LoadLoop, ErrorsAreCountedAndTheFirstIsKept) {
   EXPECT_EQ(report.first_error, "UNAVAILABLE: gone");
 }
 
+// Requests that failed do not end a standstill.
+TEST(LoadLoop, TheLongestGapIsBetweenSuccesses) {
+  StepClock clock;
+  int requests = 0;
+  LoadLoop loop({.outstanding = 1, .messages_max = 5},
+                [&](size_t, LoadLoop::Done done) {
+                  clock.Advance(absl::Milliseconds(10));
+                  if (++requests == 3 || requests == 4) {
+                    done({.errors = 1, .first_error = absl::UnavailableError("gone")});
+                  } else {
+                    done({.messages = 1});
+                  }
+                },
+                &clock);
+  Report report;
+
+  loop.Run(&report);
+
+  EXPECT_EQ(report.longest_gap, absl::Milliseconds(30));
+}
+
 TEST(ReportJson, HasWhatScriptsRead) {
   Report report;
   report.name = "send";

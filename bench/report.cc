@@ -37,6 +37,7 @@ std::string ReportJson(const Report& report) {
                         {"max", Micros(report.latency.max())},
                         {"min", Micros(report.latency.min())},
                         {"mean", Rounded(report.latency.mean() / 1000)}};
+  json["longest_gap_ms"] = Rounded(absl::ToDoubleMilliseconds(report.longest_gap));
   Json cpu = Json::object();
   double total = 0;
   for (const CpuUse& use : report.cpu) total += CpuMicrosPerMessage(use, report.messages);
@@ -57,12 +58,13 @@ std::string ReportJson(const Report& report) {
 std::string ReportText(const Report& report) {
   std::string text = absl::StrFormat(
       "%s: %.0f messages/s (%d messages in %.2f s, %d errors, %d retries)\n"
-      "latency (%s): p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us\n",
+      "latency (%s): p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us; longest gap %.0f ms\n",
       report.name, report.MessagesPerSecond(), report.messages,
       absl::ToDoubleSeconds(report.elapsed), report.errors, report.retries,
       report.is_open_loop ? "from the intended time" : "closed loop",
       Micros(report.latency.Quantile(0.5)), Micros(report.latency.Quantile(0.99)),
-      Micros(report.latency.Quantile(0.999)), Micros(report.latency.max()));
+      Micros(report.latency.Quantile(0.999)), Micros(report.latency.max()),
+      absl::ToDoubleMilliseconds(report.longest_gap));
   double total = 0;
   std::string parts;
   for (const CpuUse& use : report.cpu) {

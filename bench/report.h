@@ -25,6 +25,8 @@ struct Report {
   // Of requests, in nanoseconds; from the intended time when the loop is open.
   Histogram latency;
   bool is_open_loop = false;
+  // The longest time in which no request succeeded; a failover shows here.
+  absl::Duration longest_gap;
   std::vector<CpuUse> cpu;
   // Further results by name.
   std::map<std::string, double> extra;

@@ -145,25 +145,21 @@ void CreateTopic(const HostedGroup& group,
     config.write_queues = x->request.topic().write_queues();
   }
   if (x->request.topic().permission() != 0) config.permission = x->request.topic().permission();
-  group.service->topics().Find(
-      config.name, GiveUp(group, *x),
-      [&group, x, config](absl::StatusOr<store::TopicConfig> existing) mutable {
-        x->reply.add_group_names(group.name);
-        if (existing.ok() && *existing == config) return x->Finish(absl::OkStatus());
-        if (existing.ok() && !x->request.may_update()) {
-          return x->Finish(absl::AlreadyExistsError(
-              absl::StrCat("topic '", config.name, "' exists with other values")));
-        }
-        if (!existing.ok() && !absl::IsNotFound(existing.status())) {
-          return x->Finish(existing.status());
-        }
-        group.service->topics().Put(config, GiveUp(group, *x), [&group, x](const absl::Status& status) {
-          if (!status.ok()) return x->Finish(status);
-          // After the task that tells the nameservers was posted.
-          group.executor->Post(
-              [&group, x] { group.when_topics_told([x] { x->Finish(absl::OkStatus()); }); });
-        });
+  x->reply.add_group_names(group.name);
+  std::vector<std::pair<std::string, service::Topics::Edit>> edits;
+  edits.emplace_back(
+      config.name,
+      [config, may_update = x->request.may_update()](
+          const std::optional<store::TopicConfig>& existing) -> absl::StatusOr<store::TopicConfig> {
+        store::TopicConfig wanted = config;
+        if (!existing.has_value()) return wanted;
+        wanted.is_ordered = existing->is_ordered;
+        if (wanted == *existing || may_update) return wanted;
+        return absl::AlreadyExistsError(
+            absl::StrCat("topic '", config.name, "' exists with other values"));
       });
+  group.service->topics().Change(std::move(edits), GiveUp(group, *x),
+                                 [x](const absl::Status& status) { x->Finish(status); });
 }
 
 void ListTopics(const HostedGroup& group,
@@ -227,10 +223,16 @@ void CreateConsumerGroup(
   }
   config.is_fifo = x->request.consumer_group().is_fifo();
   config.is_enabled = !x->request.consumer_group().is_disabled();
-  group.service->consumer_groups().Find(
+  group.service->consumer_groups().FindConfig(
       config.name, GiveUp(group, *x),
       [&group, x, config](absl::StatusOr<store::ConsumerGroupConfig> existing) mutable {
         x->reply.add_group_names(group.name);
+        if (existing.ok()) {
+          // What this protocol has no word for stays as it is.
+          config.may_broadcast = existing->may_broadcast;
+          config.hears_of_members = existing->hears_of_members;
+          config.retry_queues = existing->retry_queues;
+        }
         if (existing.ok() && *existing == config) return x->Finish(absl::OkStatus());
         if (existing.ok() && !x->request.may_update()) {
           return x->Finish(absl::AlreadyExistsError(
@@ -265,7 +267,7 @@ void ListConsumerGroups(
 void GetConsumerGroup(
     const HostedGroup& group,
     const ExchangePtr<admin::GetConsumerGroupRequest, admin::GetConsumerGroupReply>& x) {
-  group.service->consumer_groups().Find(
+  group.service->consumer_groups().FindConfig(
       x->request.name(), GiveUp(group, *x),
       [&group, x](absl::StatusOr<store::ConsumerGroupConfig> config) {
         if (!config.ok()) return x->Finish(config.status());
@@ -282,7 +284,12 @@ void GetConsumerGroup(
             queue->set_queue_id(progress.queue_id);
             queue->set_begin_offset(progress.bounds.begin.value());
             queue->set_end_offset(progress.bounds.end.value());
-            queue->set_next_offset(progress.next.value());
+            // Classic clients take no leases: what they commit is how far they are.
+            queue->set_next_offset(std::max(
+                progress.next, group.state
+                                   ->ConsumerOffset(config->name, topic.name, progress.queue_id)
+                                   .value_or(progress.next))
+                                       .value());
             queue->set_in_flight(progress.in_flight);
             queue->set_retrying(progress.ready_again);
           }

@@ -27,9 +27,6 @@ struct HostedGroup {
   raft::Replica* replica = nullptr;
   store::StateMachine* state = nullptr;
   service::BrokerService* service = nullptr;
-  // Calls back once connected nameservers know all topic changes up to now, or
-  // after a second.
-  std::function<void(absl::AnyInvocable<void()>)> when_topics_told;
 };
 
 struct AdminOptions {

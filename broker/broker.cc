@@ -1,6 +1,6 @@
 #include "broker/broker.h"
 
-#include <arpa/inet.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <future>
@@ -18,6 +18,8 @@
 #include "broker/remoting_api/remoting_api.h"
 #include "broker/service/broker_service.h"
 #include "broker/service/replica_log.h"
+#include "broker/service/runtime_settings.h"
+#include "broker/store_host.h"
 #include "common/coding.h"
 #include "common/log.h"
 #include "common/status.h"
@@ -50,13 +52,6 @@ std::string RandomVolumeId() {
     id.append(reinterpret_cast<const char*>(&word), sizeof(word));
   }
   return id;
-}
-
-// 0 if `host` is no dotted IPv4 address.
-uint32_t Ipv4Of(const std::string& host) {
-  in_addr address{};
-  if (inet_pton(AF_INET, host.c_str(), &address) != 1) return 0;
-  return ntohl(address.s_addr);
 }
 
 // As the state machine stamps it into messages.
@@ -127,6 +122,7 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
   std::unique_ptr<Registration> registration;
   std::unique_ptr<AdminService> admin;
   std::unique_ptr<grpc_api::GrpcApi> api;
+  std::unique_ptr<service::RuntimeSettings> runtime_settings;
   std::unique_ptr<remoting_api::RemotingApi> classic_api;
   std::unique_ptr<remoting::RemotingServer> classic_server;
   Health health;
@@ -141,6 +137,7 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
   absl::Status OpenListeners();
   absl::Status OpenData();
   absl::Status StartInternal();
+  void MakeRuntimeSettings();
   void StartServing();
   void Housekeeping();
   void WatchDoor();
@@ -174,11 +171,22 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
                       uint32_t queue_id) override {
     service->LeasesReleased(topic, consumer_group, queue_id);
   }
+  void OffsetReset(absl::string_view topic, absl::string_view consumer_group,
+                   uint32_t queue_id) override {
+    service->OffsetReset(topic, consumer_group, queue_id);
+  }
   void TopicChanged(absl::string_view topic,
                     const std::optional<store::TopicConfig>& config) override;
 };
 
 namespace {
+
+remoting_api::DiskFigures DiskOf(const std::string& directory) {
+  struct statvfs figures {};
+  if (statvfs(directory.c_str(), &figures) != 0) return {};
+  return {uint64_t{figures.f_blocks} * figures.f_frsize,
+          uint64_t{figures.f_bavail} * figures.f_frsize};
+}
 
 // Two ports below `address`, where classic clients may go with their sends; empty
 // if there is no such port.
@@ -230,16 +238,17 @@ absl::Status Broker::Parts::OpenListeners() {
   for (const std::string& address : settings.public_listen) {
     TOTORA_RETURN_IF_ERROR(open("public.listen", address, "default", &listeners.emplace_back()));
   }
-  for (const std::string& address : settings.public_listen) {
-    const std::string vip = settings.binds_vip_ports ? VipAddress(address) : "";
+  // Of the port that routes name: nobody computes another.
+  const std::string vip =
+      settings.binds_vip_ports ? VipAddress(settings.public_listen.front()) : "";
+  if (!vip.empty()) {
     std::unique_ptr<Listener> listener;
-    if (vip.empty()) continue;
     // Few clients go there, and only if they are told to.
     if (const absl::Status opened = open("public.vip-listen", vip, "default", &listener);
         opened.ok()) {
       listeners.push_back(std::move(listener));
     } else {
-      TOTORA_LOG(kWarn, "broker") << "no listener two ports below a public one: " << opened;
+      TOTORA_LOG(kWarn, "broker") << "no listener two ports below the public one: " << opened;
     }
   }
   TOTORA_RETURN_IF_ERROR(
@@ -255,9 +264,10 @@ absl::Status Broker::Parts::OpenData() {
   FileSystem* const fs = FileSystem::Posix();
   TOTORA_RETURN_IF_ERROR(fs->CreateDirectory(settings.data_directory));
   store::StoreOptions store_options;
-  const service::Address own = settings.group_address.value_or(ListenerAddresses().front().address);
-  if (const uint32_t ip = Ipv4Of(own.host)) store_options.store_host_ip = ip;
-  store_options.store_host_port = own.port;
+  const StoreHost store_host = ChooseStoreHost(
+      settings.group_address, ListenerAddresses().front().address, ResolveBySystem);
+  store_options.store_host_ip = store_host.ip;
+  store_options.store_host_port = store_host.port;
   store_options.checkpoint_log_bytes = settings.checkpoint_log_bytes;
   TOTORA_ASSIGN_OR_RETURN(
       store::DiskState disk,
@@ -341,6 +351,14 @@ absl::Status Broker::Parts::StartInternal() {
   options.listeners = ListenerAddresses();
   registration = std::make_unique<Registration>(options, &service->topic_directory());
   service->SetRoutes(registration.get());
+  service->topics().SetWhenTold([this](absl::AnyInvocable<void()> told) {
+    // After the task that reports what was just applied.
+    executor->Post([this, told = std::move(told)]() mutable {
+      registration->WhenTopicsTold(absl::Seconds(1), [this, told = std::move(told)]() mutable {
+        executor->Post(std::move(told));
+      });
+    });
+  });
 
   HostedGroup hosted;
   hosted.id = settings.group;
@@ -352,9 +370,6 @@ absl::Status Broker::Parts::StartInternal() {
   hosted.replica = replica.get();
   hosted.state = state.get();
   hosted.service = service.get();
-  hosted.when_topics_told = [this](absl::AnyInvocable<void()> done) {
-    registration->WhenTopicsTold(absl::Seconds(1), std::move(done));
-  };
   admin = std::make_unique<AdminService>(
       admin_options, std::vector<HostedGroup>{hosted}, [this](void* reply) {
         registration->FillClusterStatus(static_cast<admin::ClusterStatusReply*>(reply));
@@ -386,7 +401,16 @@ void Broker::Parts::StartServing() {
   }
   ListenerProtocols protocols;
   protocols.grpc = api->service();
-  classic_api = std::make_unique<remoting_api::RemotingApi>(service.get());
+  MakeRuntimeSettings();
+  remoting_api::RemotingApiOptions classic_options;
+  classic_options.remote_admin = settings.remote_admin;
+  classic_options.settings = runtime_settings.get();
+  if (settings.remote_admin == remoting::RemoteAdmin::kAll) {
+    TOTORA_LOG(kWarn, "broker") << "admin.remote = all: everybody who reaches a public port may "
+                                   "change and delete what tools can";
+  }
+  classic_options.disk = [directory = settings.data_directory] { return DiskOf(directory); };
+  classic_api = std::make_unique<remoting_api::RemotingApi>(service.get(), classic_options);
   classic_server = std::make_unique<remoting::RemotingServer>(classic_api->service(), executor);
   protocols.raw = classic_server->protocol();
   for (const auto& listener : listeners) listener->Start(loops, budget, protocols);
@@ -398,6 +422,19 @@ void Broker::Parts::StartServing() {
   metrics_listener->Start(loops, budget, std::move(health_protocols));
   door_thread = std::make_unique<ThreadExecutor>("door");
   WatchDoor();
+}
+
+void Broker::Parts::MakeRuntimeSettings() {
+  runtime_settings = std::make_unique<service::RuntimeSettings>(settings.texts);
+  runtime_settings->Add("log.levels", "", SetLogLevels);
+  runtime_settings->Add("topic.auto-create", "autoCreateTopicEnable",
+                        service::ApplyBool([this](bool creates) {
+                          service->topic_creation().SetCreatesOnSend(creates);
+                        }));
+  runtime_settings->Add("consumer-group.auto-create", "autoCreateSubscriptionGroup",
+                        service::ApplyBool([this](bool creates) {
+                          service->consumer_groups().SetCreatesOnUse(creates);
+                        }));
 }
 
 void Broker::Parts::Housekeeping() {

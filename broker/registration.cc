@@ -402,6 +402,19 @@ void Registration::WhenTopicsTold(absl::Duration timeout, absl::AnyInvocable<voi
   });
 }
 
+namespace {
+
+// That of this name, else the first; null if there is none.
+const model::Listener* FindListener(const namesrv::ReplicaRoute& replica, absl::string_view name) {
+  const model::Listener* best = nullptr;
+  for (const model::Listener& candidate : replica.listeners()) {
+    if (best == nullptr || candidate.name() == std::string(name)) best = &candidate;
+  }
+  return best;
+}
+
+}  // namespace
+
 std::vector<service::GroupRoute> Registration::Find(absl::string_view topic,
                                                     absl::string_view listener) const {
   std::vector<service::GroupRoute> routes;
@@ -410,10 +423,7 @@ std::vector<service::GroupRoute> Registration::Find(absl::string_view topic,
                        const store::TopicConfig& config) {
     for (const namesrv::ReplicaRoute& replica : group.replicas()) {
       if (replica.replica_id() != group.serving_replica_id()) continue;
-      const model::Listener* best = nullptr;
-      for (const model::Listener& candidate : replica.listeners()) {
-        if (best == nullptr || candidate.name() == std::string(listener)) best = &candidate;
-      }
+      const model::Listener* const best = FindListener(replica, listener);
       if (best == nullptr) continue;
       routes.push_back({name,
                         ToAddress(best->has_group_address() ? best->group_address()
@@ -455,6 +465,51 @@ std::vector<service::GroupRoute> Registration::Find(absl::string_view topic,
               return a.broker_name < b.broker_name;
             });
   return routes;
+}
+
+std::vector<service::GroupMembers> Registration::Groups(absl::string_view listener) const {
+  const RegistrationOptions& options = state_->options;
+  ReplicaId leader;
+  {
+    MutexLock lock(&state_->mu);
+    leader = state_->status.leader;
+  }
+  std::vector<service::GroupMembers> all;
+  bool has_own = false;
+  for (auto& [group, topic_count] : state_->book.Groups()) {
+    const bool is_own = group.group_name() == options.group_name;
+    // We know who leads before the nameserver does.
+    const uint32_t serving =
+        is_own && leader.value() != 0 ? leader.value() : group.serving_replica_id();
+    service::GroupMembers members;
+    members.cluster = group.cluster();
+    members.broker_name = group.group_name();
+    for (const namesrv::ReplicaRoute& replica : group.replicas()) {
+      const model::Listener* const own = FindListener(replica, listener);
+      if (!replica.is_alive() || own == nullptr) continue;
+      if (replica.replica_id() == serving) {
+        members.serving = ToAddress(own->address());
+      } else {
+        members.others.push_back(ToAddress(own->address()));
+      }
+    }
+    if (members.serving.host.empty()) {
+      if (members.others.empty()) continue;
+      members.serving = members.others.front();
+      members.others.erase(members.others.begin());
+    }
+    has_own = has_own || is_own;
+    all.push_back(std::move(members));
+  }
+  if (!has_own) {
+    all.push_back(
+        {options.cluster, options.group_name, options.listeners.front().address, {}});
+  }
+  std::sort(all.begin(), all.end(),
+            [](const service::GroupMembers& a, const service::GroupMembers& b) {
+              return a.broker_name < b.broker_name;
+            });
+  return all;
 }
 
 bool Registration::IsConnected() const { return state_->book.IsConnected(); }

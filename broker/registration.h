@@ -72,6 +72,7 @@ class Registration : public service::RouteSource {
   // groups' from the nameservers'.
   std::vector<service::GroupRoute> Find(absl::string_view topic,
                                         absl::string_view listener) const override;
+  std::vector<service::GroupMembers> Groups(absl::string_view listener) const override;
 
   // Does a nameserver name a leader of this group (not us) in a term as new as ours?
   bool NameserverNamesALeader() const;

@@ -69,12 +69,12 @@ const std::vector<SettingRow>& SettingRows() {
        "Directory of log, votes and indexes.",
        {"storePathRootDir"},
        false},
-      {"public.listen", SettingKind::kText, "0.0.0.0:8081", "", "",
-       "Where clients connect, both protocols."},
+      {"public.listen", SettingKind::kText, "0.0.0.0:10911,0.0.0.0:8081", "", "",
+       "Where clients connect, both protocols alike, separated by commas. Routes name the first."},
       {"public.extra-listen", SettingKind::kText, "", "", "",
        "More addresses that answer alike, separated by commas."},
       {"public.vip-listen", SettingKind::kBool, "true", "", "",
-       "Answer two ports below each public one as well: classic clients with "
+       "Answer two ports below the first public one as well: classic clients with "
        "sendMessageWithVIPChannel go there."},
       {"public.advertise",
        SettingKind::kText,
@@ -132,6 +132,10 @@ const std::vector<SettingRow>& SettingRows() {
        "",
        "A topic that a classic client sends to and that does not exist is made like TBW102.",
        {"autoCreateTopicEnable"}},
+      {"admin.remote", SettingKind::kText, "topics", "", "",
+       "What classic clients may change from other machines: none, topics (create and change "
+       "topics and consumer groups, as programs do at start), all (delete, reset offsets, change "
+       "settings, too). Tools on this machine may do everything."},
       {"delay.levels",
        SettingKind::kText,
        service::DelayLevels::kDefault,
@@ -227,10 +231,14 @@ absl::StatusOr<Settings> ReadSettings(const Configuration& configuration) {
   settings.preferred_leader =
       ReplicaId(static_cast<uint32_t>(configuration.Count("replica.preferred-leader")));
   settings.data_directory = configuration.Text("data.dir");
-  settings.public_listen = {configuration.Text("public.listen")};
-  for (absl::string_view extra :
-       absl::StrSplit(configuration.Text("public.extra-listen"), ',', absl::SkipWhitespace())) {
-    settings.public_listen.emplace_back(absl::StripAsciiWhitespace(extra));
+  for (const char* name : {"public.listen", "public.extra-listen"}) {
+    for (absl::string_view address :
+         absl::StrSplit(configuration.Text(name), ',', absl::SkipWhitespace())) {
+      settings.public_listen.emplace_back(absl::StripAsciiWhitespace(address));
+    }
+  }
+  if (settings.public_listen.empty()) {
+    return absl::InvalidArgumentError("public.listen: names no address");
   }
   TOTORA_RETURN_IF_ERROR(
       ReadAddress(configuration, "public.advertise", &settings.public_advertise));
@@ -250,6 +258,9 @@ absl::StatusOr<Settings> ReadSettings(const Configuration& configuration) {
   settings.checkpoint_interval = configuration.Duration("checkpoint.interval");
   settings.binds_vip_ports = configuration.Bool("public.vip-listen");
   settings.creates_topics = configuration.Bool("topic.auto-create");
+  TOTORA_ASSIGN_OR_RETURN(settings.remote_admin,
+                          remoting::ParseRemoteAdmin(configuration.Text("admin.remote")));
+  settings.texts = configuration.Texts();
   absl::StatusOr<service::DelayLevels> levels =
       service::DelayLevels::Parse(configuration.Text("delay.levels"));
   if (!levels.ok()) return Annotate(levels.status(), "delay.levels");

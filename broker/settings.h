@@ -12,6 +12,7 @@
 #include "broker/service/routes.h"
 #include "common/configuration.h"
 #include "common/types.h"
+#include "remoting/remote_admin.h"
 
 namespace totora::broker {
 
@@ -28,7 +29,7 @@ struct Settings {
   ReplicaId preferred_leader;
   std::string data_directory;
   std::vector<std::string> public_listen;  // The first is the one that routes name.
-  bool binds_vip_ports = true;             // Two below each public one.
+  bool binds_vip_ports = true;             // Two below the first, and the group's.
   std::optional<service::Address> public_advertise;
   std::optional<service::Address> group_address;
   std::string group_listen;                // Empty: no shared port is bound here.
@@ -45,6 +46,8 @@ struct Settings {
   bool creates_topics = true;
   service::DelayLevels delay_levels;
   absl::Duration shutdown_grace;
+  remoting::RemoteAdmin remote_admin = remoting::RemoteAdmin::kTopics;
+  std::map<std::string, std::string> texts;  // All of them, as they were written.
 };
 
 // Errors: InvalidArgument that names the setting.

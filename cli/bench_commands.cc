@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "bench/classic_bench.h"
 #include "bench/client_bench.h"
 #include "bench/floor_bench.h"
 #include "cli/context.h"
@@ -25,6 +26,10 @@ struct BenchArguments {
   std::string await = "5s";
   std::string pids;
   std::string floor_dir = ".";
+  std::string protocol = "v2";
+  std::string serializer = "rocketmq";
+
+  bool is_classic() const { return protocol == "classic"; }
 };
 
 // "123,broker=456": processes to measure besides this one.
@@ -86,6 +91,7 @@ absl::Status RunClientBench(const Context& context, BenchArguments a, Bench run)
   TOTORA_ASSIGN_OR_RETURN(a.options.invisible, ParseDurationText(a.invisible));
   TOTORA_ASSIGN_OR_RETURN(a.options.await, ParseDurationText(a.await));
   TOTORA_ASSIGN_OR_RETURN(a.options.processes, Watched(context, a.pids));
+  a.options.has_json_headers = a.serializer == "json";
   if (a.options.size == 0) return absl::InvalidArgumentError("--size must be at least 1");
   absl::StatusOr<bench::Report> report;
   {
@@ -133,6 +139,14 @@ void AddBenchCommands(CLI::App* app, Context* context) {
     command->add_option("--pids", a->pids,
                         "processes whose CPU is measured, [NAME=]PID,...; default: those of --dir");
   };
+  const auto add_protocol = [&](CLI::App* command) {
+    command->add_option("--protocol", a->protocol, "v2 (gRPC) or classic (remoting)")
+        ->check(CLI::IsMember({"v2", "classic"}));
+    command->add_option("--serializer", a->serializer, "classic: headers, rocketmq or json")
+        ->check(CLI::IsMember({"rocketmq", "json"}));
+    command->add_flag("--direct", a->options.is_direct,
+                      "classic: to --endpoint itself, wherever the route leads");
+  };
 
   CLI::App* command = add("send", "send equal messages");
   add_load(command, "--producers,--clients");
@@ -142,9 +156,13 @@ void AddBenchCommands(CLI::App* app, Context* context) {
       ->check(CLI::Range(1, 4096));
   command->add_option("--rate", a->options.load.rate, "messages per second: an open loop")
       ->check(CLI::NonNegativeNumber);
-  command->callback([=] { context->End(RunClientBench(*context, *a, bench::BenchSend)); });
+  add_protocol(command);
+  command->callback([=] {
+    context->End(RunClientBench(*context, *a,
+                                a->is_classic() ? bench::BenchClassicSend : bench::BenchSend));
+  });
 
-  command = add("receive", "receive and acknowledge");
+  command = add("receive", "receive and acknowledge; classic: pull");
   add_load(command, "--consumers,--clients");
   command->add_option("--topic,-t", a->options.topic)->required();
   command->add_option("--consumer-group,-g", a->options.consumer_group)->required();
@@ -153,7 +171,11 @@ void AddBenchCommands(CLI::App* app, Context* context) {
   command->add_option("--invisible", a->invisible, "lease of a message");
   command->add_option("--wait", a->await, "of a receive that finds nothing");
   command->add_flag("--until-empty", a->options.until_empty, "end when nothing more comes");
-  command->callback([=] { context->End(RunClientBench(*context, *a, bench::BenchReceive)); });
+  add_protocol(command);
+  command->callback([=] {
+    context->End(RunClientBench(
+        *context, *a, a->is_classic() ? bench::BenchClassicReceive : bench::BenchReceive));
+  });
 
   command = add("echo", "unary calls that touch no log");
   add_load(command, "--clients");

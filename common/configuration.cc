@@ -208,10 +208,20 @@ bool Configuration::Bool(absl::string_view name) const {
   return Find(name, SettingKind::kBool).number != 0;
 }
 
-std::string Configuration::Properties() const {
+std::map<std::string, std::string> Configuration::Texts() const {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, value] : values_) texts[name] = value.text;
+  return texts;
+}
+
+std::string Configuration::Properties() const { return PropertiesText(Texts()); }
+
+std::string PropertiesText(const std::map<std::string, std::string>& values) {
   std::string lines;
-  for (const auto& [name, value] : values_) {
-    absl::StrAppend(&lines, name, "=", absl::StrReplaceAll(value.text, {{"\\", "\\\\"}}), "\n");
+  for (const auto& [name, value] : values) {
+    absl::StrAppend(
+        &lines, name, "=",
+        absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\n", "\\n"}, {"\r", "\\r"}}), "\n");
   }
   return lines;
 }

@@ -61,8 +61,9 @@ class Configuration {
   absl::Duration Duration(absl::string_view name) const;
   bool Bool(absl::string_view name) const;
 
-  // Every setting as RocketMQ's tools read them: lines key=value, by the rules of
-  // java.util.Properties.
+  // Every setting as it was written, by name.
+  std::map<std::string, std::string> Texts() const;
+  // The same as RocketMQ's tools read them.
   std::string Properties() const;
 
   // Of ignored keys, for the log.
@@ -80,6 +81,9 @@ class Configuration {
   std::map<std::string, Value, std::less<>> values_;
   std::vector<std::string> warnings_;
 };
+
+// Lines key=value, by the rules of java.util.Properties.
+std::string PropertiesText(const std::map<std::string, std::string>& values);
 
 // A page of Markdown that lists `rows`.
 std::string DescribeSettings(absl::Span<const SettingRow> rows);

@@ -20,6 +20,7 @@
 #include "remoting/header/client.h"
 #include "remoting/header/pull.h"
 #include "remoting/header/send.h"
+#include "remoting/properties_text.h"
 #include "remoting/server.h"
 
 namespace totora::fuzz {
@@ -214,6 +215,15 @@ void FuzzSession(absl::string_view input) {
   TOTORA_CHECK(server.counters().request_bytes_held.load() == 0);
 }
 
+// Settings as text.
+void FuzzProperties(absl::string_view input) {
+  const auto properties = ParseProperties(input);
+  if (!properties.ok()) return;
+  size_t bytes = 0;
+  for (const auto& [key, value] : *properties) bytes += key.size() + value.size();
+  TOTORA_CHECK(bytes <= input.size());  // Escapes only shrink.
+}
+
 constexpr Target kTargets[] = {
     {"frame", FuzzFrame},
     {"json_header", FuzzJsonHeader},
@@ -232,6 +242,7 @@ constexpr Target kTargets[] = {
     {"topic_route", FuzzBody<TopicRouteData>},
     {"cluster_info", FuzzBody<ClusterInfo>},
     {"kv_table", FuzzBody<KvTable>},
+    {"properties_text", FuzzProperties},
 };
 
 }  // namespace

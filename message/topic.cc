@@ -93,6 +93,13 @@ bool IsSystemTopic(absl::string_view topic) {
          Contains(kForbiddenTopics, topic) || Contains(kOtherSystemTopics, topic);
 }
 
+std::vector<std::string> SystemTopics() {
+  std::vector<std::string> names = {kAutoCreateTopic};
+  for (absl::string_view name : kForbiddenTopics) names.emplace_back(name);
+  for (absl::string_view name : kOtherSystemTopics) names.emplace_back(name);
+  return names;
+}
+
 bool IsSendForbidden(absl::string_view topic) { return Contains(kForbiddenTopics, topic); }
 
 bool IsSystemConsumerGroup(absl::string_view consumer_group) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -53,6 +54,8 @@ std::optional<absl::string_view> ConsumerGroupOf(absl::string_view topic);
 // Topics with a meaning to RocketMQ itself. gRPC clients may not use them, and
 // listings leave them out.
 bool IsSystemTopic(absl::string_view topic);
+// Those of them that have a name of their own.
+std::vector<std::string> SystemTopics();
 // System topics that no client may write to, in either protocol.
 bool IsSendForbidden(absl::string_view topic);
 // Consumer groups that no gRPC client may use.

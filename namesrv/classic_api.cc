@@ -4,10 +4,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "namesrv/classic_routes.h"
 #include "remoting/fields.h"
 #include "remoting/header/nameserver.h"
+#include "remoting/properties_text.h"
 
 namespace totora::namesrv {
 namespace {
@@ -194,19 +194,18 @@ void ClassicApi::DeleteTopic(const Request& request) const {
 
 void ClassicApi::UpdateConfig(const Request& request) const {
   if (!MayChange(request)) return;
-  for (absl::string_view line : absl::StrSplit(request->command().body.view(), '\n')) {
-    line = absl::StripAsciiWhitespace(line);
-    if (line.empty() || line.front() == '#') continue;
-    const std::pair<absl::string_view, absl::string_view> parts =
-        absl::StrSplit(line, absl::MaxSplits('=', 1));
-    const absl::string_view key = absl::StripAsciiWhitespace(parts.first);
+  const auto changes = remoting::ParseProperties(request->command().body.view());
+  if (!changes.ok()) {
+    return request->Reply(ResponseCode::kSystemError, changes.status().message());
+  }
+  for (const auto& [key, value] : *changes) {
     if (key != "log.levels" || options_.set_log_levels == nullptr) {
       return request->Reply(ResponseCode::kNoPermission,
                             absl::StrCat("'", key, "' cannot be changed while the nameserver runs; "
                                          "log.levels can"));
     }
     const absl::Status set =
-        options_.set_log_levels(std::string(absl::StripAsciiWhitespace(parts.second)));
+        options_.set_log_levels(std::string(absl::StripAsciiWhitespace(value)));
     if (!set.ok()) return request->Reply(ResponseCode::kSystemError, set.message());
   }
   request->Reply(ResponseCode::kSuccess);

@@ -50,11 +50,15 @@ std::optional<absl::string_view> FieldList::Find(absl::string_view name, size_t*
 }
 
 void FieldList::Put(absl::string_view name, absl::string_view value) {
-  for (Field& field : fields_) {
-    if (!IsSame(field.name, name)) continue;
-    field.value = value;
-    return;
+  const uint64_t mark = MarkOf(name);
+  if ((marks_ & mark) != 0) {
+    for (Field& field : fields_) {
+      if (!IsSame(field.name, name)) continue;
+      field.value = value;
+      return;
+    }
   }
+  marks_ |= mark;
   fields_.push_back({name, value});
 }
 

@@ -87,7 +87,15 @@ class FieldList {
   void Erase(absl::string_view name);
 
  private:
+  // One of 64 places by the name's first letter and length.
+  static uint64_t MarkOf(absl::string_view name) {
+    if (name.empty()) return 1;
+    return uint64_t{1} << ((static_cast<uint8_t>(name[0]) + 11 * name.size()) % 64);
+  }
+
   absl::InlinedVector<Field, 16> fields_;
+  // Marks of all names that were ever put in: a new mark is a new name.
+  uint64_t marks_ = 0;
 };
 
 // Thread safety: external; copies share the block, whose bytes no longer change.

@@ -23,10 +23,6 @@ RemotingConnection::RemotingConnection(std::shared_ptr<RemotingCore> core, RawCo
 
 RemotingConnection::~RemotingConnection() = default;
 
-void RemotingConnection::Touch() {
-  active_nanos_.store(SteadyNanos(raw_->executor()), std::memory_order_relaxed);
-}
-
 absl::Status RemotingConnection::Send(const Head& head, const Content& content) {
   size_t body_size = 0;
   for (const SharedBytes& piece : content.body) body_size += piece.size();
@@ -200,6 +196,9 @@ void RemotingConnection::Sweep(absl::Duration now) {
   }
   for (CallDone& done : late) {
     FailLater(std::move(done), absl::DeadlineExceededError("the client did not answer in time"));
+  }
+  if (is_active_.exchange(false, std::memory_order_relaxed)) {
+    active_nanos_.store(absl::ToInt64Nanoseconds(now), std::memory_order_relaxed);
   }
   const absl::Duration quiet =
       now - absl::Nanoseconds(active_nanos_.load(std::memory_order_relaxed));

@@ -96,7 +96,9 @@ class RemotingConnection : public std::enable_shared_from_this<RemotingConnectio
   // A request object died.
   void OnRequestGone(int64_t bytes);
   void FailLater(CallDone done, absl::Status status);
-  void Touch();
+  // There was a sign of life. The next sweep says when: a clock is too dear to
+  // be asked for every frame.
+  void Touch() { is_active_.store(true, std::memory_order_relaxed); }
 
   // On the loop.
   void OnWritable();
@@ -115,8 +117,10 @@ class RemotingConnection : public std::enable_shared_from_this<RemotingConnectio
   std::atomic<bool> is_open_{true};
   std::atomic<bool> is_closing_{false};
   std::atomic<bool> is_draining_{false};
-  // The last whole frame from the client or write to it, on the clock of executor().
+  // The sweep before which a whole frame last came from the client or was
+  // written to it, on the clock of executor().
   std::atomic<int64_t> active_nanos_;
+  std::atomic<bool> is_active_{false};  // Since the last sweep.
   std::atomic<int64_t> requests_{0};
   std::atomic<int64_t> request_bytes_{0};
   // Counts the times the output has drained: tells a pause that comes too late.

@@ -71,6 +71,7 @@ enum class RequestCode : int32_t {
   kUpdateBrokerConfig = 25,
   kGetBrokerConfig = 26,
   kGetBrokerRuntimeInfo = 28,
+  kGetAllConsumerOffset = 43,  // Replicas of RocketMQ's own, too.
   kUpdateAndCreateSubscriptionGroup = 200,
   kGetAllSubscriptionGroupConfig = 201,
   kGetTopicStatsInfo = 202,

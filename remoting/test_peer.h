@@ -72,8 +72,8 @@ class TestExecutor : public Executor {
 // Net's side of a connection, without a socket.
 class TestRawConnection : public RawConnection {
  public:
-  TestRawConnection(Executor* executor, uint64_t id)
-      : executor_(executor), info_{id, "10.0.0.9:5555", "10.0.0.1:10911", "classic"} {}
+  TestRawConnection(Executor* executor, uint64_t id, const std::string& peer)
+      : executor_(executor), info_{id, peer, "10.0.0.1:10911", "classic"} {}
 
   const ConnectionInfo& info() const override { return info_; }
   Executor* executor() override { return executor_; }
@@ -104,9 +104,10 @@ class TestRawConnection : public RawConnection {
 // A client: sends frames, and reads ours.
 class TestPeer {
  public:
-  TestPeer(const RemotingServer& server, Executor* executor) {
+  TestPeer(const RemotingServer& server, Executor* executor,
+           const std::string& address = "10.0.0.9:5555") {
     static uint64_t next_id = 0;
-    raw = std::make_shared<TestRawConnection>(executor, ++next_id);
+    raw = std::make_shared<TestRawConnection>(executor, ++next_id, address);
     handler = server.protocol().factory(raw);
   }
   ~TestPeer() { Disconnect(); }

@@ -1,7 +1,9 @@
 #include "store/commands.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "store/command_coding.h"
 #include "store/payload.h"
 #include "store/send_items.h"
 
@@ -13,6 +15,7 @@ constexpr uint8_t kDeliberateFlag = 1;
 constexpr uint8_t kHasIdFlag = 2;
 constexpr uint8_t kDeliverAtFlag = 4;
 constexpr uint8_t kDelayFlag = 8;
+constexpr uint8_t kRetryWindowFlag = 16;
 // Flags of an item of a send result.
 constexpr uint8_t kDuplicateFlag = 1;
 constexpr uint8_t kWaitsFlag = 2;
@@ -22,6 +25,15 @@ constexpr uint8_t kHasOverridesFlag = 2;
 // Flags of a topic's or consumer group's row.
 constexpr uint8_t kFifoFlag = 1;
 constexpr uint8_t kEnabledFlag = 2;
+constexpr uint8_t kNoBroadcastFlag = 4;
+constexpr uint8_t kHearsNothingFlag = 8;
+constexpr uint8_t kRetryQueuesFlag = 16;
+// Beside the type of a topic.
+constexpr uint8_t kOrderedFlag = 0x80;
+// Flags of an item of consumer offsets.
+constexpr uint8_t kResetFlag = 1;
+constexpr uint8_t kHoldsFlag = 2;
+constexpr uint8_t kEndsHoldFlag = 4;
 
 // Of the deletion of a consumer group.
 constexpr uint8_t kWithTopicsFlag = 1;
@@ -34,47 +46,6 @@ constexpr size_t kReceiptBytesMin = 2 + 4 + 8 + 8;
 constexpr size_t kOffsetItemBytesMin = 2 + 2 + 4 + 8 + 1;
 
 constexpr uint32_t kReceiveMessagesMax = 1024;
-
-absl::Status Damaged(const char* what) {
-  return absl::DataLossError(std::string("damaged ") + what);
-}
-
-// Payloads that are one after the other parsed to the end, or refused.
-template <typename T>
-absl::StatusOr<T> Finish(const PayloadReader& reader, T value, const char* what) {
-  if (!reader.done()) return Damaged(what);
-  return value;
-}
-
-void AppendStatus(std::string* to, const ResultStatus& status) {
-  AppendU8(to, static_cast<uint8_t>(status.code));
-  AppendName(to, status.text);
-}
-
-ResultStatus ReadStatus(PayloadReader* reader) {
-  ResultStatus status;
-  const uint8_t code = reader->U8();
-  reader->Require(code <= static_cast<uint8_t>(absl::StatusCode::kUnauthenticated));
-  status.code = static_cast<absl::StatusCode>(code);
-  status.text = reader->NameString();
-  return status;
-}
-
-void AppendReceipt(std::string* to, const Receipt& receipt) {
-  AppendName(to, receipt.topic);
-  AppendU32(to, receipt.queue_id);
-  AppendU64(to, receipt.offset.value());
-  AppendU64(to, receipt.delivery_id);
-}
-
-Receipt ReadReceipt(PayloadReader* reader) {
-  Receipt receipt;
-  receipt.topic = reader->NameString();
-  receipt.queue_id = reader->U32();
-  receipt.offset = QueueOffset(reader->U64());
-  receipt.delivery_id = reader->U64();
-  return receipt;
-}
 
 // The override records of some of the delivered messages.
 void ReadOverrides(PayloadReader* reader, std::vector<DeliveredMessage>* messages) {
@@ -107,9 +78,13 @@ bool ReadSendItems(absl::string_view payload, absl::string_view* topic,
   for (size_t i = 0; i < count; ++i) {
     SendItemView& item = items->emplace_back();
     const uint8_t flags =
-        reader.Flags(kDeliberateFlag | kHasIdFlag | kDeliverAtFlag | kDelayFlag);
+        reader.Flags(kDeliberateFlag | kHasIdFlag | kDeliverAtFlag | kDelayFlag | kRetryWindowFlag);
     item.is_deliberate = (flags & kDeliberateFlag) != 0;
     if ((flags & kHasIdFlag) != 0) item.id_hash = reader.Bytes(kIdHashBytes);
+    if ((flags & kRetryWindowFlag) != 0) {
+      item.retry_window_ms = reader.U32();
+      reader.Require(item.retry_window_ms > 0 && (flags & kHasIdFlag) != 0);
+    }
     if ((flags & (kDeliverAtFlag | kDelayFlag)) != 0) {
       const bool is_delay = (flags & kDelayFlag) != 0;
       int64_t& time_ms = is_delay ? item.delay_ms : item.deliver_at_ms;
@@ -120,6 +95,9 @@ bool ReadSendItems(absl::string_view payload, absl::string_view* topic,
     item.queue_id = reader.U32();
     item.message = reader.Prefixed();
     if (!reader.ok()) return false;
+    // Each message begins where nobody has looked yet, and those of one command are
+    // mostly alike: the one behind the next is on its way while the next is read.
+    if (i + 2 < count) __builtin_prefetch(item.message.data() + 2 * item.message.size());
   }
   return reader.done();
 }
@@ -127,7 +105,7 @@ bool ReadSendItems(absl::string_view payload, absl::string_view* topic,
 std::string SendCommand::Encode() const {
   size_t size = 2 + topic.size() + 4;
   for (const SendItem& item : items) {
-    size += kSendItemBytesMin + item.id_hash.size() + 8 + item.message.size();
+    size += kSendItemBytesMin + item.id_hash.size() + 4 + 8 + item.message.size();
   }
   std::string to;
   to.reserve(size);
@@ -137,11 +115,14 @@ std::string SendCommand::Encode() const {
     const bool has_id = item.id_hash.size() == kIdHashBytes;
     const bool is_delayed = item.delay_ms > 0;
     const bool has_time = !is_delayed && item.deliver_at_ms > 0;
+    const bool has_window = has_id && item.retry_window_ms > 0;
     AppendU8(&to, static_cast<uint8_t>((item.is_deliberate ? kDeliberateFlag : 0) |
                                        (has_id ? kHasIdFlag : 0) |
                                        (has_time ? kDeliverAtFlag : 0) |
-                                       (is_delayed ? kDelayFlag : 0)));
+                                       (is_delayed ? kDelayFlag : 0) |
+                                       (has_window ? kRetryWindowFlag : 0)));
     if (has_id) to.append(item.id_hash);
+    if (has_window) AppendU32(&to, item.retry_window_ms);
     if (is_delayed || has_time) {
       AppendU64(&to, static_cast<uint64_t>(is_delayed ? item.delay_ms : item.deliver_at_ms));
     }
@@ -168,23 +149,32 @@ absl::StatusOr<SendCommand> SendCommand::Decode(absl::string_view payload) {
     item.message = view.message;
     item.deliver_at_ms = view.deliver_at_ms;
     item.delay_ms = view.delay_ms;
+    item.retry_window_ms = view.retry_window_ms;
   }
   return command;
 }
 
+// Of every message of the log: one look at the string for all of them.
 std::string SendResult::Encode() const {
   std::string to;
-  to.reserve(3 + status.text.size() + 4 + items.size() * kSendResultItemBytes);
   AppendStatus(&to, status);
   if (!status.ok()) return to;
-  AppendU32(&to, static_cast<uint32_t>(items.size()));
+  size_t at = to.size();
+  size_t size = at + 4 + items.size() * kSendResultItemBytes;
+  for (const Item& item : items) size += item.due_ms > 0 ? 8 : 0;
+  to.resize(size);
+  const auto put = [&to, &at](auto value) {
+    PutAt(&to[at], value);
+    at += sizeof(value);
+  };
+  put(static_cast<uint32_t>(items.size()));
   for (const Item& item : items) {
-    AppendU8(&to, static_cast<uint8_t>((item.is_duplicate ? kDuplicateFlag : 0) |
-                                       (item.due_ms > 0 ? kWaitsFlag : 0)));
-    AppendU32(&to, item.queue_id);
-    AppendU64(&to, item.offset.value());
-    AppendU64(&to, item.position.value());
-    if (item.due_ms > 0) AppendU64(&to, static_cast<uint64_t>(item.due_ms));
+    put(static_cast<uint8_t>((item.is_duplicate ? kDuplicateFlag : 0) |
+                             (item.due_ms > 0 ? kWaitsFlag : 0)));
+    put(item.queue_id);
+    put(item.offset.value());
+    put(item.position.value());
+    if (item.due_ms > 0) put(static_cast<uint64_t>(item.due_ms));
   }
   return to;
 }
@@ -447,99 +437,12 @@ absl::StatusOr<ReleaseClientCommand> ReleaseClientCommand::Decode(absl::string_v
   return Finish(reader, std::move(command), "release of a client");
 }
 
-// --- Retries and dead letters ---------------------------------------------
-
-std::string SendBackCommand::Encode() const {
-  std::string to;
-  AppendName(&to, consumer_group);
-  AppendU64(&to, position.value());
-  AppendU32(&to, size);
-  AppendU32(&to, tag_hash);
-  AppendU32(&to, static_cast<uint32_t>(reconsume_times));
-  AppendU32(&to, static_cast<uint32_t>(max_reconsume_times));
-  AppendU64(&to, static_cast<uint64_t>(delay_ms));
-  AppendBytes(&to, override_record.Encode());
-  return to;
-}
-
-absl::StatusOr<SendBackCommand> SendBackCommand::Decode(absl::string_view payload) {
-  PayloadReader reader(payload);
-  SendBackCommand command;
-  command.consumer_group = reader.NameString();
-  command.position = BytePosition(reader.U64());
-  command.size = reader.U32();
-  command.tag_hash = reader.U32();
-  command.reconsume_times = static_cast<int32_t>(reader.U32());
-  // One more must have its place in the message.
-  reader.Require(command.reconsume_times >= 0 && command.reconsume_times < INT32_MAX);
-  command.max_reconsume_times = static_cast<int32_t>(reader.U32());
-  command.delay_ms = static_cast<int64_t>(reader.U64());
-  absl::StatusOr<message::Override> record = message::Override::Decode(reader.Prefixed());
-  reader.Require(record.ok());
-  if (record.ok()) command.override_record = *std::move(record);
-  return Finish(reader, std::move(command), "send back");
-}
-
-std::string SendBackResult::Encode() const {
-  std::string to;
-  AppendStatus(&to, status);
-  if (!status.ok()) return to;
-  AppendU8(&to, is_dead_letter ? 1 : 0);
-  AppendU64(&to, static_cast<uint64_t>(due_ms));
-  return to;
-}
-
-absl::StatusOr<SendBackResult> SendBackResult::Decode(absl::string_view bytes) {
-  PayloadReader reader(bytes);
-  SendBackResult result;
-  result.status = ReadStatus(&reader);
-  if (reader.ok() && result.status.ok()) {
-    result.is_dead_letter = reader.Bool();
-    result.due_ms = static_cast<int64_t>(reader.U64());
-  }
-  return Finish(reader, std::move(result), "result of a send back");
-}
-
-std::string ForwardToDeadLetterCommand::Encode() const {
-  std::string to;
-  AppendName(&to, consumer_group);
-  AppendReceipt(&to, receipt);
-  return to;
-}
-
-absl::StatusOr<ForwardToDeadLetterCommand> ForwardToDeadLetterCommand::Decode(
-    absl::string_view payload) {
-  PayloadReader reader(payload);
-  ForwardToDeadLetterCommand command;
-  command.consumer_group = reader.NameString();
-  command.receipt = ReadReceipt(&reader);
-  return Finish(reader, std::move(command), "forward to the dead letters");
-}
-
-std::string CancelTimerCommand::Encode() const {
-  std::string to;
-  AppendName(&to, topic);
-  AppendU64(&to, static_cast<uint64_t>(due_ms));
-  AppendU64(&to, position.value());
-  return to;
-}
-
-absl::StatusOr<CancelTimerCommand> CancelTimerCommand::Decode(absl::string_view payload) {
-  PayloadReader reader(payload);
-  CancelTimerCommand command;
-  command.topic = reader.NameString();
-  command.due_ms = static_cast<int64_t>(reader.U64());
-  reader.Require(command.due_ms > 0);
-  command.position = BytePosition(reader.U64());
-  return Finish(reader, std::move(command), "cancel of a timer");
-}
-
 // --- Tables ---------------------------------------------------------------
 
 std::string TopicConfig::Encode() const {
   std::string to;
   AppendName(&to, name);
-  AppendU8(&to, static_cast<uint8_t>(type));
+  AppendU8(&to, static_cast<uint8_t>(static_cast<uint8_t>(type) | (is_ordered ? kOrderedFlag : 0)));
   AppendU32(&to, read_queues);
   AppendU32(&to, write_queues);
   AppendU32(&to, permission);
@@ -550,7 +453,9 @@ absl::StatusOr<TopicConfig> TopicConfig::Decode(absl::string_view payload) {
   PayloadReader reader(payload);
   TopicConfig config;
   config.name = reader.NameString();
-  const uint8_t type = reader.U8();
+  const uint8_t type_and_flag = reader.U8();
+  config.is_ordered = (type_and_flag & kOrderedFlag) != 0;
+  const uint8_t type = type_and_flag & ~kOrderedFlag;
   reader.Require(type >= static_cast<uint8_t>(TopicType::kNormal) &&
                  type <= static_cast<uint8_t>(TopicType::kMixed));
   config.type = static_cast<TopicType>(type);
@@ -564,7 +469,12 @@ std::string ConsumerGroupConfig::Encode() const {
   std::string to;
   AppendName(&to, name);
   AppendU32(&to, max_attempts);
-  AppendU8(&to, static_cast<uint8_t>((is_fifo ? kFifoFlag : 0) | (is_enabled ? kEnabledFlag : 0)));
+  const bool has_retry_queues = retry_queues != ConsumerGroupConfig().retry_queues;
+  AppendU8(&to, static_cast<uint8_t>((is_fifo ? kFifoFlag : 0) | (is_enabled ? kEnabledFlag : 0) |
+                                     (may_broadcast ? 0 : kNoBroadcastFlag) |
+                                     (hears_of_members ? 0 : kHearsNothingFlag) |
+                                     (has_retry_queues ? kRetryQueuesFlag : 0)));
+  if (has_retry_queues) AppendU32(&to, retry_queues);
   return to;
 }
 
@@ -573,9 +483,16 @@ absl::StatusOr<ConsumerGroupConfig> ConsumerGroupConfig::Decode(absl::string_vie
   ConsumerGroupConfig config;
   config.name = reader.NameString();
   config.max_attempts = reader.U32();
-  const uint8_t flags = reader.Flags(kFifoFlag | kEnabledFlag);
+  const uint8_t flags = reader.Flags(kFifoFlag | kEnabledFlag | kNoBroadcastFlag |
+                                     kHearsNothingFlag | kRetryQueuesFlag);
   config.is_fifo = (flags & kFifoFlag) != 0;
   config.is_enabled = (flags & kEnabledFlag) != 0;
+  config.may_broadcast = (flags & kNoBroadcastFlag) == 0;
+  config.hears_of_members = (flags & kHearsNothingFlag) == 0;
+  if ((flags & kRetryQueuesFlag) != 0) {
+    const uint32_t fallback = std::exchange(config.retry_queues, reader.U32());
+    reader.Require(config.retry_queues != fallback);
+  }
   return Finish(reader, std::move(config), "consumer group");
 }
 
@@ -628,60 +545,6 @@ absl::StatusOr<CopyOffsetsCommand> CopyOffsetsCommand::Decode(absl::string_view 
   return Finish(reader, std::move(command), "copy of consumer offsets");
 }
 
-std::string LockQueuesCommand::Encode() const {
-  std::string to;
-  AppendName(&to, consumer_group);
-  AppendName(&to, client_id);
-  AppendU32(&to, static_cast<uint32_t>(queues.size()));
-  for (const QueueName& queue : queues) {
-    AppendName(&to, queue.topic);
-    AppendU32(&to, queue.queue_id);
-  }
-  return to;
-}
-
-absl::StatusOr<LockQueuesCommand> LockQueuesCommand::Decode(absl::string_view payload) {
-  PayloadReader reader(payload);
-  LockQueuesCommand command;
-  command.consumer_group = reader.NameString();
-  command.client_id = reader.NameString();
-  const size_t count = reader.Count(2 + 4);
-  reader.Require(count <= kQueuesMax);
-  if (!reader.ok()) return Damaged("locks of queues");
-  command.queues.reserve(count);
-  for (size_t i = 0; i < count; ++i) {
-    QueueName& queue = command.queues.emplace_back();
-    queue.topic = reader.NameString();
-    queue.queue_id = reader.U32();
-  }
-  return Finish(reader, std::move(command), "locks of queues");
-}
-
-std::string LockQueuesResult::Encode() const {
-  std::string to;
-  AppendStatus(&to, status);
-  if (!status.ok()) return to;
-  AppendU32(&to, static_cast<uint32_t>(granted.size()));
-  for (uint32_t at : granted) AppendU32(&to, at);
-  return to;
-}
-
-absl::StatusOr<LockQueuesResult> LockQueuesResult::Decode(absl::string_view bytes) {
-  PayloadReader reader(bytes);
-  LockQueuesResult result;
-  result.status = ReadStatus(&reader);
-  if (reader.ok() && result.status.ok()) {
-    const size_t count = reader.Count(4);
-    result.granted.reserve(count);
-    for (size_t i = 0; i < count; ++i) {
-      const uint32_t at = reader.U32();
-      reader.Require(i == 0 || at > result.granted.back());
-      result.granted.push_back(at);
-    }
-  }
-  return Finish(reader, std::move(result), "result of locks");
-}
-
 std::string UpdateOffsetsCommand::Encode() const {
   std::string to;
   AppendU32(&to, static_cast<uint32_t>(items.size()));
@@ -690,7 +553,9 @@ std::string UpdateOffsetsCommand::Encode() const {
     AppendName(&to, item.topic);
     AppendU32(&to, item.queue_id);
     AppendU64(&to, item.offset.value());
-    AppendU8(&to, item.is_reset ? 1 : 0);
+    AppendU8(&to, static_cast<uint8_t>((item.is_reset ? kResetFlag : 0) |
+                                       (item.holds ? kHoldsFlag : 0) |
+                                       (item.ends_hold ? kEndsHoldFlag : 0)));
   }
   return to;
 }
@@ -706,7 +571,11 @@ absl::StatusOr<UpdateOffsetsCommand> UpdateOffsetsCommand::Decode(absl::string_v
     item.topic = reader.NameString();
     item.queue_id = reader.U32();
     item.offset = QueueOffset(reader.U64());
-    item.is_reset = reader.Bool();
+    const uint8_t flags = reader.Flags(kResetFlag | kHoldsFlag | kEndsHoldFlag);
+    item.is_reset = (flags & kResetFlag) != 0;
+    item.holds = (flags & kHoldsFlag) != 0;
+    item.ends_hold = (flags & kEndsHoldFlag) != 0;
+    reader.Require(item.is_reset ? !item.ends_hold : !item.holds);
   }
   return Finish(reader, std::move(command), "consumer offsets");
 }

@@ -70,6 +70,10 @@ struct SendItem {
   // (delay levels: nobody's clock but the log's decides).
   int64_t deliver_at_ms = 0;
   int64_t delay_ms = 0;
+  // How young, in log time, the last send of this id must be for this one to be
+  // its retry; each retry counts as a send. At most StoreOptions::dedup_window,
+  // and 0 stands for that, but counted from the first send.
+  uint32_t retry_window_ms = 0;
 };
 struct SendCommand {
   std::string topic;
@@ -259,6 +263,7 @@ struct TopicConfig {
   uint32_t read_queues = 8;
   uint32_t write_queues = 8;
   uint32_t permission = 6;       // Bits as in RocketMQ: 4 read, 2 write.
+  bool is_ordered = false;       // What an administrator noted; changes nothing here.
 
   std::string Encode() const;    // Also the payload of kPutTopic.
   static absl::StatusOr<TopicConfig> Decode(absl::string_view payload);
@@ -271,6 +276,9 @@ struct ConsumerGroupConfig {
   uint32_t max_attempts = 17;
   bool is_fifo = false;          // consumeMessageOrderly.
   bool is_enabled = true;
+  bool may_broadcast = true;     // consumeBroadcastEnable.
+  bool hears_of_members = true;  // notifyConsumerIdsChangedEnable.
+  uint32_t retry_queues = 1;     // Of its retry topic, when that is made.
 
   std::string Encode() const;
   static absl::StatusOr<ConsumerGroupConfig> Decode(absl::string_view payload);
@@ -295,6 +303,11 @@ struct UpdateOffsetsCommand {
     uint32_t queue_id = 0;
     QueueOffset offset;
     bool is_reset = false;       // Otherwise the higher of old and new counts.
+    // A reset that consumers who are at work have to follow: reports mean nothing
+    // until an item with ends_hold and the offset of the reset comes, because a
+    // consumer was seen there. Only with is_reset.
+    bool holds = false;
+    bool ends_hold = false;      // Changes nothing else.
   };
   std::vector<Item> items;
   std::string Encode() const;

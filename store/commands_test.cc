@@ -30,11 +30,12 @@ Example Make(const char* name, const T& value) {
 std::vector<Example> Examples() {
   SendCommand send;
   send.topic = "orders";
-  send.items.resize(4);
+  send.items.resize(5);
   send.items[0] = {std::string(16, 'h'), true, 7, 3, "first message"};
   send.items[1] = {"", false, 0, 0, "second"};
   send.items[2] = {"", false, 0, 0, "third", 1000, 0};
   send.items[3] = {"", false, 0, 0, "fourth", 0, 2000};
+  send.items[4] = {std::string(16, 'w'), false, 0, 1, "fifth", 3000, 0, 15000};
   SendResult sent;
   sent.items = {{true, 1, QueueOffset(2), BytePosition(0)},
                 {false, 3, QueueOffset(4), BytePosition(5)},
@@ -68,9 +69,15 @@ std::vector<Example> Examples() {
   DeliveredCommand delivered;
   delivered.items = {{"g", receipt, true}, {"h", receipt, false}};
   TopicConfig topic{"orders", TopicType::kFifo, 4, 8, 6};
+  TopicConfig ordered = topic;
+  ordered.is_ordered = true;
   ConsumerGroupConfig group{"g", 17, true, false};
+  ConsumerGroupConfig quiet_group{"g", 17, true, false, false, false, 8};
   UpdateOffsetsCommand offsets;
   offsets.items = {{"g", "orders", 1, QueueOffset(2), true}, {"h", "x", 3, QueueOffset(4), false}};
+  UpdateOffsetsCommand holding;
+  holding.items = {{"g", "orders", 1, QueueOffset(2), true, true, false},
+                   {"g", "orders", 1, QueueOffset(2), false, false, true}};
   PlainResult plain;
   plain.status = {absl::StatusCode::kResourceExhausted, "full"};
   return {Make("send", send),
@@ -92,6 +99,7 @@ std::vector<Example> Examples() {
           Make("alive", ClientsAliveCommand{{"a", "b"}}),
           Make("release", ReleaseClientCommand{"a", "g"}),
           Make("topic", topic),
+          Make("ordered topic", ordered),
           Make("group", group),
           Make("name", NameCommand{"orders"}),
           Make("deleted group", DeleteConsumerGroupCommand{"g", false}),
@@ -99,6 +107,8 @@ std::vector<Example> Examples() {
           Make("lock", LockQueuesCommand{"g", "c", {{"orders", 1}, {"orders", 2}}}),
           Make("lock result", LockQueuesResult{{}, {0, 2, 9}}),
           Make("offsets", offsets),
+          Make("offsets that hold", holding),
+          Make("quiet consumer group", quiet_group),
           Make("plain", plain)};
 }
 
@@ -145,12 +155,14 @@ TEST(Commands, GoldenBytes) {
     return std::string();
   };
   EXPECT_EQ(hex("send"),
-            "0006" "6f7264657273" "00000004"
+            "0006" "6f7264657273" "00000005"
             "03" "68686868686868686868686868686868" "00000007" "00000003"
             "0000000d" "6669727374206d657373616765"
             "00" "00000000" "00000000" "00000006" "7365636f6e64"
             "04" "00000000000003e8" "00000000" "00000000" "00000005" "7468697264"
-            "08" "00000000000007d0" "00000000" "00000000" "00000006" "666f75727468");
+            "08" "00000000000007d0" "00000000" "00000000" "00000006" "666f75727468"
+            "16" "77777777777777777777777777777777" "00003a98" "0000000000000bb8"
+            "00000000" "00000001" "00000005" "6669667468");
   EXPECT_EQ(hex("send result"),
             "00" "0000" "00000003"
             "01" "00000001" "0000000000000002" "0000000000000000"

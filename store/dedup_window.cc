@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "absl/numeric/int128.h"
+#include "common/coding.h"
 #include "store/key_codec.h"
 #include "store/payload.h"
 
 namespace totora::store {
 namespace {
 
-constexpr size_t kRecordBytes = kIdHashBytes + 8 + 8 + 4;
+constexpr size_t kRecordBytes = kIdHashBytes + 8 + 8 + 4 + 4;
 constexpr int64_t kYoungMs = 30'000;
 
 }  // namespace
@@ -25,13 +28,18 @@ void FrozenDedupChunk::AppendRow(std::vector<CheckpointWrite>* rows) const {
     AppendU64(&row, static_cast<uint64_t>(record.log_time_ms));
     AppendU64(&row, record.offset);
     AppendU32(&row, record.queue_id);
+    AppendU32(&row, record.since_first_ms);
   }
   rows->push_back({DedupKey(number), std::move(row)});
 }
 
 size_t DedupWindow::Hash::operator()(absl::string_view id) const {
-  // The id is a hash already, but one that a client could aim.
-  return absl::Hash<absl::string_view>()(id);
+  // The id is a hash already, but one that a client could aim, unless something
+  // goes in that only this process knows.
+  static const uint64_t secret = absl::HashOf(uint64_t{0x5bd1e995});
+  const absl::uint128 product = absl::uint128(GetAt<uint64_t>(id.data()) ^ secret) *
+                                (GetAt<uint64_t>(id.data() + 8) ^ ~secret);
+  return static_cast<size_t>(absl::Uint128Low64(product) ^ absl::Uint128High64(product));
 }
 
 size_t DedupWindow::Hash::operator()(uint32_t ordinal) const {
@@ -59,11 +67,15 @@ bool DedupWindow::IsInside(uint64_t ordinal, int64_t now_ms) const {
   return next_ - ordinal <= ids_max_ && now_ms - At(ordinal).log_time_ms < window_ms_;
 }
 
-const DedupRecord* DedupWindow::Find(absl::string_view id, int64_t now_ms) const {
+const DedupRecord* DedupWindow::Find(absl::string_view id, int64_t now_ms,
+                                     int64_t younger_than_ms) const {
   auto it = by_id_.find(id);
   if (it == by_id_.end()) return nullptr;
   const uint64_t ordinal = Widen(*it);
-  return IsInside(ordinal, now_ms) ? &At(ordinal) : nullptr;
+  if (!IsInside(ordinal, now_ms)) return nullptr;
+  const DedupRecord& record = At(ordinal);
+  if (younger_than_ms > 0 && now_ms - record.log_time_ms >= younger_than_ms) return nullptr;
+  return &record;
 }
 
 void DedupWindow::Forget(int64_t now_ms) {
@@ -99,6 +111,17 @@ void DedupWindow::Add(absl::string_view id, int64_t now_ms, uint32_t queue_id, u
   record.offset = offset;
   record.queue_id = queue_id;
   Push(record);
+}
+
+void DedupWindow::Refresh(const DedupRecord& record, int64_t now_ms) {
+  if (record.log_time_ms == now_ms) return;
+  // Forget may free what it points to.
+  DedupRecord again = record;
+  again.since_first_ms = static_cast<uint32_t>(
+      std::min<int64_t>(now_ms - record.first_ms(), std::numeric_limits<uint32_t>::max()));
+  again.log_time_ms = now_ms;
+  Forget(now_ms);
+  Push(again);
 }
 
 std::vector<DedupRecord> DedupWindow::Inside(int64_t now_ms) const {
@@ -143,6 +166,7 @@ absl::Status DedupWindow::LoadRow(uint64_t number, absl::string_view payload) {
     record.log_time_ms = static_cast<int64_t>(reader.U64());
     record.offset = reader.U64();
     record.queue_id = reader.U32();
+    record.since_first_ms = reader.U32();
     Push(record);
   }
   return absl::OkStatus();

@@ -4,6 +4,8 @@
 // An id is remembered for a time and for a number of later ids, whichever ends
 // first. Both are decided by the id's own log time and ordinal, so every
 // replica forgets it at the same entry of the log, however it came to its state.
+// Whoever asks may have a shorter time in mind; a repeat that is asked about in
+// that way is remembered as a send of its own, with the answer of the first.
 //
 // Ids lie in chunks in the order in which they came; a checkpoint writes the
 // chunks that changed, and removing old ones is only cleaning up.
@@ -30,9 +32,12 @@ namespace totora::store {
 
 struct DedupRecord {
   std::array<char, kIdHashBytes> id = {};
-  int64_t log_time_ms = 0;
+  int64_t log_time_ms = 0;       // Of the send, or of its last repeat that counted.
   uint64_t offset = 0;
   uint32_t queue_id = 0;
+  uint32_t since_first_ms = 0;   // From the send to that repeat; stops at its maximum.
+
+  int64_t first_ms() const { return log_time_ms - since_first_ms; }
 };
 
 // Part of the disk format: a row is a chunk.
@@ -59,11 +64,15 @@ class DedupWindow {
   DedupWindow(const DedupWindow&) = delete;
   DedupWindow& operator=(const DedupWindow&) = delete;
 
-  // The record of `id` if it is inside the window at log time `now_ms`. Valid until Add.
-  const DedupRecord* Find(absl::string_view id, int64_t now_ms) const;
+  // The record of `id` if it is inside the window at log time `now_ms`, and
+  // younger than `younger_than_ms` unless that is 0. Valid until Add or Refresh.
+  const DedupRecord* Find(absl::string_view id, int64_t now_ms, int64_t younger_than_ms = 0) const;
 
   // Remembers `id`, in place of an earlier record of the same id.
   void Add(absl::string_view id, int64_t now_ms, uint32_t queue_id, uint64_t offset);
+
+  // Remembers what Find gave as if it had been sent now.
+  void Refresh(const DedupRecord& record, int64_t now_ms);
 
   // Ids inside the window, oldest first.
   std::vector<DedupRecord> Inside(int64_t now_ms) const;

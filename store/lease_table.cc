@@ -213,6 +213,12 @@ void LeaseTable::Advance(const LeaseKey& key, uint64_t next) {
   Touch(key, queue);
 }
 
+void LeaseTable::Reset(const LeaseKey& key, uint64_t next) {
+  Drop(queues_.find(key), key);
+  // The begin of the queue is where a group starts of which nothing is known.
+  if (next > 0) Advance(key, next);
+}
+
 // --- What becomes of a delivery -------------------------------------------------
 
 absl::StatusCode LeaseTable::Ack(const LeaseKey& key, uint64_t offset, uint64_t delivery_id,

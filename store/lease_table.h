@@ -62,6 +62,10 @@ class LeaseTable {
                 const std::vector<uint64_t>& offsets);
   // Everything below `next` was delivered or skipped.
   void Advance(const LeaseKey& key, uint64_t next);
+  // All that was delivered is forgotten, its handles with it; `next` is the first
+  // offset that was never delivered.
+  // REQUIRES: something of this queue was delivered to the group.
+  void Reset(const LeaseKey& key, uint64_t next);
 
   // --- What becomes of a delivery -------------------------------------------
 

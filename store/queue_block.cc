@@ -1,5 +1,8 @@
 #include "store/queue_block.h"
 
+#include <array>
+
+#include "common/check.h"
 #include "common/coding.h"
 #include "message/override.h"
 #include "store/payload.h"
@@ -11,6 +14,14 @@ constexpr uint8_t kPlainFormat = 1;
 constexpr uint8_t kOverrideFormat = 2;  // Override records follow the entries.
 
 constexpr size_t kOverrideBytesMin = 1 + 4;
+// Of an entry: three varints and a tag.
+constexpr size_t kEntryBytesMax = 10 + 10 + 5 + 4;
+
+char* PutVarint(char* at, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+  *at++ = static_cast<char>(value);
+  return at;
+}
 
 }  // namespace
 
@@ -18,21 +29,27 @@ constexpr size_t kOverrideBytesMin = 1 + 4;
 // the message lies right behind it and was stored at the same time.
 std::string EncodeBlock(absl::Span<const IndexEntry> entries,
                         absl::Span<const EntryOverride> overrides) {
-  std::string to;
-  to.reserve(2 + entries.size() * 12);
-  AppendU8(&to, overrides.empty() ? kPlainFormat : kOverrideFormat);
-  AppendU8(&to, static_cast<uint8_t>(entries.size()));
+  TOTORA_CHECK(entries.size() <= kBlockEntries);
+  // Blocks wait in RAM for a checkpoint, so the string has just the size it needs.
+  std::array<char, 2 + kBlockEntries * kEntryBytesMax> block;
+  char* at = block.data();
+  *at++ = static_cast<char>(overrides.empty() ? kPlainFormat : kOverrideFormat);
+  *at++ = static_cast<char>(entries.size());
   uint64_t expected = 0;
   int64_t time = 0;
   for (const IndexEntry& entry : entries) {
-    AppendVarint(&to, ZigZag(static_cast<int64_t>(entry.position - expected)));
-    AppendVarint(&to, ZigZag(static_cast<int64_t>(static_cast<uint64_t>(entry.store_time_ms) -
-                                                  static_cast<uint64_t>(time))));
-    AppendVarint(&to, (uint64_t{entry.size} << 1) | (entry.tag_hash != 0 ? 1 : 0));
-    if (entry.tag_hash != 0) AppendU32(&to, entry.tag_hash);
+    at = PutVarint(at, ZigZag(static_cast<int64_t>(entry.position - expected)));
+    at = PutVarint(at, ZigZag(static_cast<int64_t>(static_cast<uint64_t>(entry.store_time_ms) -
+                                                   static_cast<uint64_t>(time))));
+    at = PutVarint(at, (uint64_t{entry.size} << 1) | (entry.tag_hash != 0 ? 1 : 0));
+    if (entry.tag_hash != 0) {
+      PutAt(at, entry.tag_hash);
+      at += sizeof(entry.tag_hash);
+    }
     expected = entry.position + entry.size;
     time = entry.store_time_ms;
   }
+  std::string to(block.data(), static_cast<size_t>(at - block.data()));
   if (overrides.empty()) return to;
   AppendU8(&to, static_cast<uint8_t>(overrides.size()));
   for (const EntryOverride& override_record : overrides) {

@@ -172,6 +172,32 @@ TEST(DedupWindow, TheNewestRecordOfAnIdCountsAndOutlivesTheOlder) {
   EXPECT_EQ(window.Find(Id(1), 500), nullptr);
 }
 
+TEST(DedupWindow, ARepeatThatCountsIsRememberedWithItsFirst) {
+  DedupWindow window(1000, 3);
+  window.Add(Id(1), 100, 5, 10);
+  EXPECT_EQ(window.Find(Id(1), 400, 300), nullptr);
+  window.Refresh(*window.Find(Id(1), 300, 300), 300);
+  window.Refresh(*window.Find(Id(1), 500, 300), 500);
+
+  const DedupRecord* const found = window.Find(Id(1), 799, 300);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->first_ms(), 100);
+  EXPECT_EQ(found->log_time_ms, 500);
+  EXPECT_EQ(found->offset, 10u);
+  EXPECT_EQ(found->queue_id, 5u);
+  EXPECT_EQ(window.Find(Id(1), 800, 300), nullptr);
+  EXPECT_EQ(window.next_ordinal(), 3u);
+}
+
+// Nothing is to be remembered anew within one moment, however often it is asked.
+TEST(DedupWindow, RepeatsOfOneMomentPushNobodyOut) {
+  DedupWindow window(1000, 3);
+  window.Add(Id(1), 100, 0, 10);
+  window.Add(Id(2), 100, 0, 11);
+  for (int i = 0; i < 10; ++i) window.Refresh(*window.Find(Id(2), 100, 300), 100);
+  EXPECT_NE(window.Find(Id(1), 100), nullptr);
+}
+
 TEST(DedupWindow, CountsIdsThatWerePushedOutYoung) {
   DedupWindow window(300'000, 2);
   window.Add(Id(1), 0, 0, 0);
@@ -194,7 +220,13 @@ TEST(DedupWindow, SurvivesFreezeAndLoadAtAnyMoment) {
     uint64_t next_freeze = random() % 5000;
     for (uint64_t i = 0; i < total; ++i) {
       now += static_cast<int64_t>(random() % 10);
-      window.Add(Id(random() % 20'000), now, static_cast<uint32_t>(i % 7), i);
+      const std::string id = Id(random() % 20'000);
+      const DedupRecord* const known = i % 3 == 0 ? window.Find(id, now, 15'000) : nullptr;
+      if (known != nullptr) {
+        window.Refresh(*known, now);
+      } else {
+        window.Add(id, now, static_cast<uint32_t>(i % 7), i);
+      }
       if (i < next_freeze) continue;
       next_freeze = i + random() % 7000;
       std::vector<CheckpointWrite> writes;
@@ -219,6 +251,8 @@ TEST(DedupWindow, SurvivesFreezeAndLoadAtAnyMoment) {
         if (was != nullptr) {
           ASSERT_NE(is, nullptr) << "seed " << seed << " id " << id;
           ASSERT_EQ(is->offset, was->offset) << "seed " << seed << " id " << id;
+          ASSERT_EQ(is->log_time_ms, was->log_time_ms) << "seed " << seed << " id " << id;
+          ASSERT_EQ(is->first_ms(), was->first_ms()) << "seed " << seed << " id " << id;
         }
       }
     }

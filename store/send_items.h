@@ -20,6 +20,7 @@ struct SendItemView {
   absl::string_view message;
   int64_t deliver_at_ms = 0;   // As in SendItem.
   int64_t delay_ms = 0;
+  uint32_t retry_window_ms = 0;
   absl::string_view properties;  // Of the message, once somebody parsed it.
 };
 

@@ -77,6 +77,8 @@ struct State {
   std::string DeleteConsumerGroup(absl::string_view payload);
   std::string UpdateOffsets(absl::string_view payload);
   std::string CopyOffsets(absl::string_view payload);
+  // What a group receives goes on where a reset that holds has put it.
+  void FollowReset(const LeaseKey& key, uint64_t offset);
   std::string LockQueues(absl::string_view payload);
   std::string UnlockQueues(absl::string_view payload);
 
@@ -163,7 +165,14 @@ struct State {
 
   std::vector<QueueKey> grown;
   std::vector<LeaseKey> released;
+  std::vector<LeaseKey> resets;
   std::vector<std::string> changed_topics;
+
+  // Statistics (StateMachine::TakeGrowth); no part of the state.
+  int64_t growth_from_ms = INT64_MAX;
+  std::vector<TopicId> grown_topics;     // Each once: those with grown_batches > 0.
+  uint64_t timers_added = 0;
+  uint64_t timers_fired = 0;
 
   // Reused by every send, receive and stamp.
   std::vector<SendItemView> send_items;

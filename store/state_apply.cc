@@ -129,7 +129,12 @@ void State::AppendEntry(Topic* topic, uint32_t queue_id, const IndexEntry& entry
       index.Append(topic, queue_id, entry, std::move(override_record));
   if (!appended.ok()) Die(appended);
   const QueueKey key{topic->id, queue_id};
-  if (grown.empty() || grown.back() != key) grown.push_back(key);
+  const bool is_new_batch = grown.empty() || grown.back() != key;
+  if (is_new_batch) grown.push_back(key);
+  if (log_time_ms < growth_from_ms) return;
+  if (is_new_batch && ++topic->grown_batches == 1) grown_topics.push_back(topic->id);
+  ++topic->grown_messages;
+  topic->grown_bytes += entry.size;
 }
 
 std::string State::Unreadable(const absl::Status& why) const {
@@ -137,7 +142,7 @@ std::string State::Unreadable(const absl::Status& why) const {
 }
 
 void State::TellEvents() {
-  if (grown.empty() && released.empty() && changed_topics.empty()) return;
+  if (grown.empty() && released.empty() && resets.empty() && changed_topics.empty()) return;
   std::sort(grown.begin(), grown.end());
   grown.erase(std::unique(grown.begin(), grown.end()), grown.end());
   std::sort(released.begin(), released.end());
@@ -160,9 +165,16 @@ void State::TellEvents() {
       if (topic == nullptr || group == groups.by_id().end()) continue;
       observer->LeasesReleased(topic->config.name, group->second->config.name, key.queue_id);
     }
+    for (const LeaseKey& key : resets) {
+      const Topic* topic = topics.Find(key.topic);
+      auto group = groups.by_id().find(key.group);
+      if (topic == nullptr || group == groups.by_id().end()) continue;
+      observer->OffsetReset(topic->config.name, group->second->config.name, key.queue_id);
+    }
   }
   grown.clear();
   released.clear();
+  resets.clear();
   changed_topics.clear();
 }
 

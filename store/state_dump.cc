@@ -85,10 +85,10 @@ std::string State::Dump() const {
                     absl::CEscape(lock.client_id), "\n");
   }
   for (const auto& [subscription, known] : offsets.subscriptions()) {
-    for (const auto& [queue_id, offset] : known) {
+    for (const auto& [queue_id, committed] : known) {
       absl::StrAppend(&to, "offset group=", subscription.first.value(),
-                      " topic=", subscription.second.value(), " queue=", queue_id, " ", offset,
-                      "\n");
+                      " topic=", subscription.second.value(), " queue=", queue_id, " ",
+                      uint64_t{committed.offset}, committed.is_held ? " held\n" : "\n");
     }
   }
   absl::StrAppend(&to, "log_end=", places.end().value(), "\n");
@@ -110,7 +110,8 @@ std::string State::Dump() const {
   if (!read.ok()) absl::StrAppend(&to, read.ToString(), "\n");
   for (const DedupRecord& record : dedup.Inside(log_time_ms)) {
     absl::StrAppend(&to, "id ", Hex({record.id.data(), record.id.size()}), " ",
-                    record.log_time_ms, " ", record.queue_id, " ", record.offset, "\n");
+                    record.log_time_ms, " ", record.queue_id, " ", record.offset, " ",
+                    record.since_first_ms, "\n");
   }
   for (const auto& [replica, life] : commands.lives()) {
     absl::StrAppend(&to, "replica ", replica.value(), ".", life.incarnation.value(),

@@ -68,7 +68,27 @@ bool StateMachine::NeedsCheckpoint() const {
 
 LogIndex StateMachine::checkpointed() const { return state_->writer.checkpointed(); }
 
+// --- Statistics -------------------------------------------------------------------
+
+void StateMachine::CountGrowthFrom(int64_t log_time_ms) { state_->growth_from_ms = log_time_ms; }
+
+Growth StateMachine::TakeGrowth() {
+  Growth growth;
+  growth.timers_added = std::exchange(state_->timers_added, 0);
+  growth.timers_fired = std::exchange(state_->timers_fired, 0);
+  for (const TopicId id : std::exchange(state_->grown_topics, {})) {
+    Topic* const topic = state_->topics.Find(id);
+    if (topic == nullptr) continue;  // Deleted since.
+    growth.topics.push_back({topic->config.name, std::exchange(topic->grown_messages, 0),
+                             std::exchange(topic->grown_bytes, 0),
+                             std::exchange(topic->grown_batches, 0)});
+  }
+  return growth;
+}
+
 // --- Questions --------------------------------------------------------------------
+
+BytePosition StateMachine::applied_end() const { return state_->places.end(); }
 
 std::optional<TopicConfig> StateMachine::FindTopic(absl::string_view name) const {
   const Topic* const topic = state_->topics.Find(name);
@@ -257,6 +277,19 @@ std::optional<QueueOffset> StateMachine::ConsumerOffset(absl::string_view group_
   return QueueOffset(*offset);
 }
 
+std::optional<QueueOffset> StateMachine::HeldOffset(absl::string_view group_name,
+                                                    absl::string_view topic_name,
+                                                    uint32_t queue_id) const {
+  if (state_->offsets.held_count() == 0) return std::nullopt;
+  const ConsumerGroup* const group = state_->groups.Find(group_name);
+  const Topic* const topic = state_->topics.Find(topic_name);
+  if (group == nullptr || topic == nullptr) return std::nullopt;
+  const std::optional<uint64_t> offset =
+      state_->offsets.FindHeld({group->id, topic->id, queue_id});
+  if (!offset.has_value()) return std::nullopt;
+  return QueueOffset(*offset);
+}
+
 std::vector<CommittedOffset> StateMachine::ConsumerOffsets(absl::string_view group_name,
                                                            absl::string_view topic_name) const {
   std::vector<CommittedOffset> all;
@@ -266,7 +299,9 @@ std::vector<CommittedOffset> StateMachine::ConsumerOffsets(absl::string_view gro
   const auto& known = state_->offsets.subscriptions();
   auto it = known.find({group->id, topic->id});
   if (it == known.end()) return all;
-  for (const auto& [queue_id, offset] : it->second) all.push_back({queue_id, QueueOffset(offset)});
+  for (const auto& [queue_id, committed] : it->second) {
+    all.push_back({queue_id, QueueOffset(committed.offset)});
+  }
   return all;
 }
 

@@ -48,6 +48,11 @@ class ApplyObserver {
   virtual void LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
                               uint32_t queue_id) = 0;
 
+  // An administrator moved this consumer group to another offset of the queue,
+  // which its consumers have to follow (StateMachine::HeldOffset).
+  virtual void OffsetReset(absl::string_view /*topic*/, absl::string_view /*consumer_group*/,
+                           uint32_t /*queue_id*/) {}
+
   // A topic was created, changed (config set) or deleted (config empty).
   virtual void TopicChanged(absl::string_view topic, const std::optional<TopicConfig>& config) = 0;
 };
@@ -104,6 +109,20 @@ struct QueueLock {
   int64_t until_ms = 0;
 };
 
+// What came into the queues of a topic.
+struct TopicGrowth {
+  std::string topic;
+  uint64_t messages = 0;
+  uint64_t bytes = 0;     // As stored.
+  uint64_t batches = 0;   // At least one for each command.
+};
+
+struct Growth {
+  std::vector<TopicGrowth> topics;
+  uint64_t timers_added = 0;
+  uint64_t timers_fired = 0;   // Their messages came into queues, and are counted there.
+};
+
 struct State;
 
 class StateMachine : public raft::StateMachine {
@@ -152,8 +171,18 @@ class StateMachine : public raft::StateMachine {
   // The applied index of the last checkpoint that is durable. Any thread.
   LogIndex checkpointed() const;
 
+  // --- Statistics -------------------------------------------------------------
+
+  // Counts what entries of this log time and later bring; nothing is counted
+  // before the first call. What is replayed after a start is old.
+  void CountGrowthFrom(int64_t log_time_ms);
+  // Since the last call. Of RAM only, and no part of the state: replicas differ.
+  Growth TakeGrowth();
+
   // --- Questions ------------------------------------------------------------
 
+  // One behind the last byte of the log that was applied.
+  BytePosition applied_end() const;
   std::optional<TopicConfig> FindTopic(absl::string_view name) const;
   std::vector<TopicConfig> Topics() const;        // Sorted by name.
   uint64_t topic_table_version() const;           // Grows with every change.
@@ -193,6 +222,10 @@ class StateMachine : public raft::StateMachine {
                                          absl::string_view topic) const;
   std::optional<QueueOffset> ConsumerOffset(absl::string_view consumer_group,
                                             absl::string_view topic, uint32_t queue_id) const;
+  // The committed offset, if it was reset and no consumer was seen there since:
+  // none may go on elsewhere. Cheap while there is no reset at all.
+  std::optional<QueueOffset> HeldOffset(absl::string_view consumer_group, absl::string_view topic,
+                                        uint32_t queue_id) const;
   // What a consumer group committed, of each queue that it did; and of which topics.
   std::vector<CommittedOffset> ConsumerOffsets(absl::string_view consumer_group,
                                                absl::string_view topic) const;

@@ -167,6 +167,59 @@ TEST(Send, AnIdIsForgottenAfterTheWindow) {
   EXPECT_FALSE(machine.Send("t", {{.id = "one"}}).items[0].is_duplicate);
 }
 
+// Of classic clients, who may send one object again on purpose: a shorter window,
+// but for as long as somebody goes on trying.
+TEST(Send, ARetryWindowOfItsOwnEndsSoonerAndBeginsAnewWithEachRepeat) {
+  TestMachine machine;
+  machine.PutTopic("t");
+  const TestMachine::Out out{.id = "one", .retry_window_ms = 15'000};
+  const SendResult first = machine.Send("t", {out});
+  for (int i = 0; i < 3; ++i) {
+    machine.now_ms += 14'999;
+    const SendResult again = machine.Send("t", {out});
+    EXPECT_TRUE(again.items[0].is_duplicate) << i;
+    EXPECT_EQ(again.items[0].offset, first.items[0].offset) << i;
+  }
+  machine.now_ms += 15'000;
+  EXPECT_FALSE(machine.Send("t", {out}).items[0].is_duplicate);
+  EXPECT_EQ(machine.Length("t"), 2u);
+}
+
+TEST(Send, ARetryWindowIsThatOfTheRepeatNotOfTheFirst) {
+  TestMachine machine;
+  machine.PutTopic("t");
+  machine.Send("t", {{.id = "one", .retry_window_ms = 15'000}, {.id = "two"}});
+  machine.now_ms += 20'000;
+  const SendResult again =
+      machine.Send("t", {{.id = "one"}, {.id = "two", .retry_window_ms = 15'000}});
+  EXPECT_TRUE(again.items[0].is_duplicate);
+  EXPECT_FALSE(again.items[1].is_duplicate);
+}
+
+TEST(Send, NoRetryWindowIsLongerThanIdsAreRemembered) {
+  TestMachine machine;
+  machine.PutTopic("t");
+  const TestMachine::Out out{.id = "one", .retry_window_ms = UINT32_MAX};
+  machine.Send("t", {out});
+  machine.now_ms += 5 * 60 * 1000;
+  EXPECT_FALSE(machine.Send("t", {out}).items[0].is_duplicate);
+}
+
+TEST(Send, ARetryWindowThatBeganAnewSurvivesACheckpoint) {
+  TestMachine machine;
+  machine.PutTopic("t");
+  const TestMachine::Out out{.id = "one", .retry_window_ms = 15'000};
+  machine.Send("t", {out});
+  machine.now_ms += 10'000;
+  machine.Send("t", {out});
+  machine.Checkpoint();
+  const std::string dump = machine->Dump();
+  machine.Open();
+  EXPECT_EQ(machine->Dump(), dump);
+  machine.now_ms += 10'000;
+  EXPECT_TRUE(machine.Send("t", {out}).items[0].is_duplicate);
+}
+
 TEST(Send, TellsOfEachQueueThatGrewOnce) {
   TestMachine machine;
   machine.PutTopic("t", 2);
@@ -440,6 +493,75 @@ TEST(Offsets, TheHigherCountsUnlessItIsAReset) {
   EXPECT_EQ(update(3, true), 3u);
   EXPECT_EQ(update(4, false), 4u);
   EXPECT_FALSE(machine->ConsumerOffset("g", "t", 0).has_value());
+}
+
+// A consumer at work goes on reporting from before the reset, until it hears of it.
+TEST(Offsets, AResetThatHoldsCountsAgainstReportsUntilAConsumerIsThere) {
+  TestMachine machine;
+  machine.PutTopic("t", 2);
+  machine.PutGroup("g");
+  const auto update = [&](const UpdateOffsetsCommand::Item& item) {
+    UpdateOffsetsCommand command;
+    command.items = {item};
+    EXPECT_EQ(machine.Run(CommandKind::kUpdateOffsets, command), StatusCode::kOk);
+    return machine->ConsumerOffset("g", "t", 1)->value();
+  };
+  const auto report = [&](uint64_t at) { return update({"g", "t", 1, QueueOffset(at)}); };
+  const auto end = [&](uint64_t at) {
+    return update({"g", "t", 1, QueueOffset(at), false, false, true});
+  };
+  EXPECT_EQ(report(50), 50u);
+  EXPECT_EQ(machine->HeldOffset("g", "t", 1), std::nullopt);
+  machine.recorder.TakeEvents();
+
+  EXPECT_EQ(update({"g", "t", 1, QueueOffset(7), true, true}), 7u);
+
+  EXPECT_EQ(machine.recorder.TakeEvents(), std::vector<std::string>{"reset t/1 g"});
+  EXPECT_EQ(report(51), 7u);
+  EXPECT_EQ(machine->HeldOffset("g", "t", 1), QueueOffset(7));
+  EXPECT_EQ(machine->HeldOffset("g", "t", 0), std::nullopt);
+  EXPECT_EQ(end(8), 7u);  // Of an earlier reset.
+  EXPECT_EQ(machine->HeldOffset("g", "t", 1), QueueOffset(7));
+  const std::string dump = machine->Dump();
+  machine.Checkpoint();
+  machine.Open();
+  EXPECT_EQ(machine->Dump(), dump);
+  EXPECT_EQ(machine->HeldOffset("g", "t", 1), QueueOffset(7));
+
+  EXPECT_EQ(end(7), 7u);
+  EXPECT_EQ(machine->HeldOffset("g", "t", 1), std::nullopt);
+  EXPECT_EQ(report(9), 9u);
+  EXPECT_EQ(update({"g", "t", 1, QueueOffset(7), true, true}), 7u);
+  EXPECT_EQ(update({"g", "t", 1, QueueOffset(3), true}), 3u);
+  EXPECT_EQ(report(4), 4u);
+}
+
+TEST(Offsets, ReceivesGoOnWhereAResetThatHoldsHasPutTheGroup) {
+  TestMachine machine;
+  machine.PutTopic("t", 1);
+  machine.PutGroup("g");
+  machine.SendMany("t", 4);
+  EXPECT_EQ(machine.Receive("g", "t", 3).messages.size(), 3u);
+  const auto reset = [&](uint64_t to) {
+    UpdateOffsetsCommand command;
+    command.items = {{"g", "t", 0, QueueOffset(to), true, true}};
+    EXPECT_EQ(machine.Run(CommandKind::kUpdateOffsets, command), StatusCode::kOk);
+  };
+  machine.recorder.TakeEvents();
+
+  reset(1);
+
+  EXPECT_EQ(machine.recorder.TakeEvents(), (std::vector<std::string>{"released t/0 g", "reset t/0 g"}));
+  const ReceiveResult again = machine.Receive("g", "t", 32);
+  ASSERT_EQ(again.messages.size(), 3u);
+  EXPECT_EQ(again.messages[0].offset, QueueOffset(1));
+  EXPECT_EQ(again.messages[0].attempt, 1u);
+  reset(0);
+  const std::string dump = machine->Dump();
+  machine.Checkpoint();
+  machine.Open();
+  EXPECT_EQ(machine->Dump(), dump);
+  EXPECT_EQ(machine.Receive("g", "t", 32).messages.size(), 4u);
 }
 
 TEST(Offsets, OneThatMeansNothingDoesNotStopTheOthers) {

@@ -59,6 +59,7 @@ std::string State::SendBack(absl::string_view payload, BytePosition position) {
     timers.Add({result.due_ms, position.value()},
                {{(*topic)->id, queue_id}, command->position.value(), command->size,
                 command->tag_hash, std::move(bytes)});
+    if (log_time_ms >= growth_from_ms) ++timers_added;
     return result.Encode();
   }
   AppendEntry(*topic, queue_id, {command->position.value(), log_time_ms, command->size,

@@ -50,7 +50,7 @@ SendResult::Item AnswerAgain(const DedupRecord& first, const SendItemView& item)
   } else {
     answer.position = BytePosition(first.offset);
     // A retry says the same delivery time, and the record when it was counted from.
-    answer.due_ms = DueOf(item, first.log_time_ms);
+    answer.due_ms = DueOf(item, first.first_ms());
   }
   return answer;
 }
@@ -89,9 +89,12 @@ std::string State::Send(absl::string_view payload, BytePosition position) {
   for (const SendItemView& item : send_items) {
     SendResult::Item& answer = result.items.emplace_back();
     if (!item.id_hash.empty() && !item.is_deliberate) {
-      const DedupRecord* const first = dedup.Find(item.id_hash, log_time_ms);
+      const DedupRecord* const first =
+          dedup.Find(item.id_hash, log_time_ms, item.retry_window_ms);
       if (first != nullptr) {
         answer = AnswerAgain(*first, item);
+        // Whoever goes on trying may need longer than the window of one send.
+        if (item.retry_window_ms > 0) dedup.Refresh(*first, log_time_ms);
         continue;
       }
     }
@@ -110,6 +113,7 @@ std::string State::Send(absl::string_view payload, BytePosition position) {
       answer.due_ms = due_ms;
       timers.Add({due_ms, entry.position}, {{topic->id, item.queue_id}, entry.position, entry.size,
                                             entry.tag_hash, nullptr});
+      if (log_time_ms >= growth_from_ms) ++timers_added;
       if (!item.id_hash.empty()) {
         dedup.Add(item.id_hash, log_time_ms, item.queue_id | kWaitingBit, entry.position);
       }

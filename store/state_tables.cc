@@ -59,6 +59,16 @@ std::string State::DeleteConsumerGroup(absl::string_view payload) {
   return StatusResult(absl::OkStatus());
 }
 
+namespace {
+
+OffsetTable::Change ChangeOf(const UpdateOffsetsCommand::Item& item) {
+  if (item.ends_hold) return OffsetTable::Change::kEndOfHold;
+  if (!item.is_reset) return OffsetTable::Change::kReport;
+  return item.holds ? OffsetTable::Change::kHold : OffsetTable::Change::kReset;
+}
+
+}  // namespace
+
 // Offsets of several consumers travel together: one that means nothing any more
 // must not stop the others. The status tells of the first such one.
 std::string State::UpdateOffsets(absl::string_view payload) {
@@ -72,10 +82,19 @@ std::string State::UpdateOffsets(absl::string_view payload) {
       status.Update(absl::NotFoundError("no such consumer group, topic or queue"));
       continue;
     }
-    status.Update(offsets.Update({group->id, topic->id, item.queue_id}, item.offset.value(),
-                                 item.is_reset));
+    const LeaseKey key{group->id, topic->id, item.queue_id};
+    const absl::Status updated = offsets.Update(key, item.offset.value(), ChangeOf(item));
+    if (item.holds && updated.ok()) FollowReset(key, item.offset.value());
+    status.Update(updated);
   }
   return StatusResult(status);
+}
+
+void State::FollowReset(const LeaseKey& key, uint64_t offset) {
+  resets.push_back(key);
+  if (leases.Find(key) == nullptr) return;  // Nobody received anything.
+  leases.Reset(key, offset);
+  released.push_back(key);
 }
 
 std::string State::CopyOffsets(absl::string_view payload) {
@@ -95,14 +114,15 @@ std::string State::CopyOffsets(absl::string_view payload) {
   for (auto it = known.lower_bound({from->id, only == nullptr ? TopicId(0) : only->id});
        it != known.end() && it->first.first == from->id; ++it) {
     if (only != nullptr && it->first.second != only->id) break;
-    for (const auto& [queue_id, offset] : it->second) {
-      copied.push_back({{to->id, it->first.second, queue_id}, offset});
+    for (const auto& [queue_id, committed] : it->second) {
+      copied.push_back({{to->id, it->first.second, queue_id}, committed.offset});
     }
   }
   absl::Status status;
   for (const auto& [key, offset] : copied) {
-    constexpr bool kIsReset = true;
-    status.Update(offsets.Update(key, offset, kIsReset));
+    const absl::Status updated = offsets.Update(key, offset, OffsetTable::Change::kHold);
+    if (updated.ok()) FollowReset(key, offset);
+    status.Update(updated);
   }
   return StatusResult(status);
 }

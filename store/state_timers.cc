@@ -18,6 +18,7 @@ void State::FireTimers(uint64_t limit) {
     entry.size = timer.size;
     entry.tag_hash = timer.tag_hash;
     AppendEntry(topic, timer.queue.queue_id, entry, std::move(timer.override_record));
+    if (log_time_ms >= growth_from_ms) ++timers_fired;
   }
 }
 

@@ -112,6 +112,22 @@ TEST_F(Timers, ARetriedSendGetsTheSameTimer) {
   EXPECT_EQ(Cancel("t", again), StatusCode::kOk);
 }
 
+// The delay counts from the first send, however often it was repeated.
+TEST_F(Timers, ARetryOfARetriedSendGetsTheSameTimerToo) {
+  const TestMachine::Out out{.id = "id", .delay_ms = 60'000, .retry_window_ms = 15'000};
+  const SendResult::Item first = machine.Send("t", {out}).items[0];
+  for (int i = 0; i < 3; ++i) {
+    machine.now_ms += 10'000;
+    const SendResult::Item again = machine.Send("t", {out}).items[0];
+    EXPECT_TRUE(again.is_duplicate) << i;
+    EXPECT_EQ(again.due_ms, first.due_ms) << i;
+    EXPECT_EQ(again.position, first.position) << i;
+    machine.Checkpoint();
+    machine.Open();
+  }
+  EXPECT_EQ(machine->TimerCount(), 1u);
+}
+
 TEST_F(Timers, TheirNumberIsBoundedAndACommandBeyondItChangesNothing) {
   StoreOptions options;
   options.timers_max = 2;

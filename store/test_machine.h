@@ -125,6 +125,9 @@ class Recorder : public ApplyObserver {
                       uint32_t queue_id) override {
     events.push_back(absl::StrCat("released ", topic, "/", queue_id, " ", group));
   }
+  void OffsetReset(absl::string_view topic, absl::string_view group, uint32_t queue_id) override {
+    events.push_back(absl::StrCat("reset ", topic, "/", queue_id, " ", group));
+  }
   void TopicChanged(absl::string_view topic, const std::optional<TopicConfig>& config) override {
     events.push_back(absl::StrCat("topic ", topic, config.has_value() ? " changed" : " gone"));
   }
@@ -209,6 +212,7 @@ class TestMachine {
     int64_t delay_ms = 0;
     int64_t deliver_at_ms = 0;
     std::string properties = "";
+    uint32_t retry_window_ms = 0;
   };
   SendResult Send(const std::string& topic, const std::vector<Out>& messages) {
     SendCommand command;
@@ -222,6 +226,7 @@ class TestMachine {
       item.queue_id = out.queue;
       item.delay_ms = out.delay_ms;
       item.deliver_at_ms = out.deliver_at_ms;
+      item.retry_window_ms = out.retry_window_ms;
       stored.push_back(StoredMessage(topic, out.body, out.properties));
       item.message = stored.back();
     }

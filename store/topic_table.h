@@ -45,6 +45,10 @@ struct Topic {
   TopicConfig config;
   // As many as there ever were: a configuration with fewer only hides the rest.
   std::vector<Queue> queues;
+  // Since the last TakeGrowth; no part of the state.
+  uint64_t grown_messages = 0;
+  uint64_t grown_bytes = 0;
+  uint64_t grown_batches = 0;
 };
 
 // Thread safety: confined.

@@ -23,6 +23,35 @@ absl::Status ClientChannels::Bind(const remoting::RemotingConnectionPtr& connect
   return absl::OkStatus();
 }
 
+void ClientChannels::Assume(const remoting::RemotingConnectionPtr& connection,
+                            absl::string_view client_id) {
+  const uint64_t id = connection->info().id;
+  MutexLock lock(&mu_);
+  Channel& channel = channels_[id];
+  if (!channel.client_ids.empty()) return;
+  channel.connection = connection;
+  channel.client_ids.emplace_back(client_id);
+  channel.assumed = std::string(client_id);
+  by_client_[client_id].push_back(id);
+}
+
+std::string ClientChannels::EndMistake(uint64_t connection_id, absl::string_view client_id) {
+  MutexLock lock(&mu_);
+  auto it = channels_.find(connection_id);
+  if (it == channels_.end() || it->second.assumed.empty()) return "";
+  const std::string assumed = std::exchange(it->second.assumed, "");
+  if (assumed == client_id) return "";
+  std::erase(it->second.client_ids, assumed);
+  Unlink(assumed, connection_id);
+  return assumed;
+}
+
+void ClientChannels::Unlink(const std::string& client_id, uint64_t connection_id) {
+  auto client = by_client_.find(client_id);
+  std::erase(client->second, connection_id);
+  if (client->second.empty()) by_client_.erase(client);
+}
+
 ClientChannels::Closed ClientChannels::Unbind(uint64_t connection_id) {
   Closed closed;
   MutexLock lock(&mu_);
@@ -31,11 +60,7 @@ ClientChannels::Closed ClientChannels::Unbind(uint64_t connection_id) {
   closed.client_ids = std::move(it->second.client_ids);
   closed.was_sent_away = it->second.was_sent_away;
   channels_.erase(it);
-  for (const std::string& client_id : closed.client_ids) {
-    auto client = by_client_.find(client_id);
-    std::erase(client->second, connection_id);
-    if (client->second.empty()) by_client_.erase(client);
-  }
+  for (const std::string& client_id : closed.client_ids) Unlink(client_id, connection_id);
   return closed;
 }
 
@@ -43,6 +68,12 @@ void ClientChannels::SendAway(uint64_t connection_id) {
   MutexLock lock(&mu_);
   auto it = channels_.find(connection_id);
   if (it != channels_.end()) it->second.was_sent_away = true;
+}
+
+bool ClientChannels::HasClients(uint64_t connection_id) const {
+  MutexLock lock(&mu_);
+  auto it = channels_.find(connection_id);
+  return it != channels_.end() && !it->second.client_ids.empty();
 }
 
 std::vector<std::string> ClientChannels::ClientsOf(uint64_t connection_id) const {

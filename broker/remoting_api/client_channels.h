@@ -27,6 +27,16 @@ class ClientChannels {
   absl::Status Bind(const remoting::RemotingConnectionPtr& connection, absl::string_view client_id)
       ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Takes `client_id` to speak over `connection`, to which nobody was bound, until
+  // somebody says so. REQUIRES: on the connection's loop, while it is open.
+  void Assume(const remoting::RemotingConnectionPtr& connection, absl::string_view client_id)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // `client_id` was bound. Returns whom the connection was taken for until now if
+  // that was somebody else; he is bound to it no more.
+  std::string EndMistake(uint64_t connection_id, absl::string_view client_id)
+      ABSL_LOCKS_EXCLUDED(mu_);
+
   struct Closed {
     std::vector<std::string> client_ids;
     bool was_sent_away = false;  // By SendAway.
@@ -37,6 +47,7 @@ class ClientChannels {
   // This replica is about to close the connection itself.
   void SendAway(uint64_t connection_id) ABSL_LOCKS_EXCLUDED(mu_);
 
+  bool HasClients(uint64_t connection_id) const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<std::string> ClientsOf(uint64_t connection_id) const ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<remoting::RemotingConnectionPtr> ConnectionsOf(absl::string_view client_id) const
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -45,8 +56,12 @@ class ClientChannels {
   struct Channel {
     remoting::RemotingConnectionPtr connection;
     std::vector<std::string> client_ids;
+    std::string assumed;   // One of them, or empty.
     bool was_sent_away = false;
   };
+
+  void Unlink(const std::string& client_id, uint64_t connection_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable Mutex mu_;  // Leaf.
   // Connections that were bound, or sent away, by their ids.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/remoting_api/client_channels.h"
+#include "broker/remoting_api/returned_clients.h"
 #include "message/topic.h"
 #include "remoting/bodies/client.h"
 #include "remoting/header/client.h"
@@ -191,8 +192,14 @@ void Heartbeat(const HandlerContext& context, RemotingRequestPtr request) {
     ReplyStatus(request, bound, Doing::kAsk);
     return;
   }
+  std::string mistaken =
+      context.channels->EndMistake(request->connection()->info().id, heartbeat->client_id);
   context.broker->executor()->Post(
-      [&context, request = std::move(request), heartbeat = *std::move(heartbeat)]() mutable {
+      [&context, request = std::move(request), heartbeat = *std::move(heartbeat),
+       mistaken = std::move(mistaken)]() mutable {
+        if (!mistaken.empty()) {
+          CountConnections(context, mistaken, service::Sessions::ClosedBy::kClient);
+        }
         if (heartbeat.without_subscriptions) {
           CountConnections(context, heartbeat.client_id, service::Sessions::ClosedBy::kClient);
           Refresh(context, request, heartbeat);
@@ -241,16 +248,20 @@ void GetConsumerList(const HandlerContext& context, RemotingRequestPtr request,
                      const remoting::ConsumerGroupRequest& header) {
   context.broker->executor()->Post(
       [&context, request = std::move(request), group = std::string(header.consumer_group)] {
-        const absl::Duration now = Now(context);
-        const bool may_be_early =
-            now - context.broker->started_at() < service::Sessions::kVanishedGrace;
-        ListMembers(context, request, group, may_be_early ? now + kListPatience : now);
+        RecognizeMember(context, request->connection(), group, [&context, request, group] {
+          const absl::Duration now = Now(context);
+          const bool may_be_early =
+              now - context.broker->started_at() < service::Sessions::kVanishedGrace;
+          ListMembers(context, request, group, may_be_early ? now + kListPatience : now);
+        });
       });
 }
 
 }  // namespace
 
 void NotifyMembers(const HandlerContext& context, const std::string& consumer_group) {
+  const auto config = context.broker->state().FindConsumerGroup(consumer_group);
+  if (config.has_value() && !config->hears_of_members) return;
   Content content;
   remoting::WriteFields(remoting::ConsumerGroupRequest{consumer_group}, &content.fields);
   for (const std::string& client_id : context.broker->sessions().MembersOf(consumer_group)) {

@@ -163,6 +163,102 @@ TEST_F(ClientsTest, WhomThisReplicaSendsAwayIsStillAMember) {
   EXPECT_EQ(Members(peer()), (Ids{"c1", "c2"}));
 }
 
+// --- Members that come back without a word ---------------------------------------------
+
+// Go heartbeats again after half a minute at the soonest.
+TEST_F(ClientsTest, AMemberThatComesBackIsRecognizedByItsPull) {
+  Heartbeat(peer(), "c1");
+  Peer* const lost = Connect();
+  Heartbeat(lost, "c2");
+  lost->Disconnect();
+  ASSERT_EQ(Members(peer()), Ids{"c1"});
+  Notices(peer());
+
+  Peer* const back = Connect();
+  StartPull(back, PullHeader(0));
+
+  EXPECT_EQ(Notices(peer()), Ids{"g"});
+  EXPECT_EQ(Members(peer()), (Ids{"c1", "c2"}));
+  EXPECT_EQ(AnswerAt(back).code, -1);  // The pull waits: the subscription is known again.
+
+  back->Disconnect();
+  EXPECT_EQ(Members(peer()), Ids{"c1"});
+}
+
+TEST_F(ClientsTest, AMemberThatComesBackIsInTheListThatItAsksFor) {
+  Heartbeat(peer(), "c1");
+  peer()->Disconnect();
+  EXPECT_EQ(Members(Connect()), Ids{"c1"});
+}
+
+TEST_F(ClientsTest, AMemberWhoseReplicaVanishedIsCountedWhereItPulls) {
+  service::ClientSession session;
+  session.client_id = "c1";
+  const remoting::Head head;  // As peers write it.
+  session.language = std::string(remoting::LanguageName(head.language));
+  session.version = head.version;
+  session.address = "10.0.0.9:1";
+  session.consumer_groups = {"g"};
+  session.memberships = {{"g",
+                          service::MessageModel::kClustering,
+                          service::ConsumeType::kPush,
+                          service::ConsumeFrom::kFirstOffset,
+                          {{"t", "*", false, 1}}}};
+  service::Sessions& sessions = broker_.service()->sessions();
+  sessions.PeerMessage(ReplicaId(2), std::string("\2\1", 2) + service::EncodeSession(session));
+  sessions.PeerDown(ReplicaId(2));
+
+  StartPull(peer(), PullHeader(0));
+  executor_.Advance(2 * service::Sessions::kVanishedGrace);
+
+  EXPECT_NE(sessions.Find("c1"), nullptr);
+  peer()->Disconnect();
+  executor_.Run();
+  EXPECT_EQ(sessions.Find("c1"), nullptr);
+}
+
+TEST_F(ClientsTest, NobodyIsTakenForOneOfTwoOrForSomebodyOfLongAgo) {
+  Peer* const first = Connect();
+  Peer* const second = Connect();
+  Heartbeat(first, "c1");
+  Heartbeat(second, "c2");
+  first->Disconnect();
+  second->Disconnect();
+  Pull(Connect(), PullHeader(0));
+  EXPECT_EQ(broker_.service()->sessions().size(), 0u);
+
+  Peer* const third = Connect();
+  Heartbeat(third, "c3");
+  third->Disconnect();
+  executor_.Advance(service::Sessions::kVanishedGrace + absl::Seconds(1));
+  Pull(Connect(), PullHeader(0));
+  EXPECT_EQ(broker_.service()->sessions().size(), 0u);
+}
+
+TEST_F(ClientsTest, WhoSaidGoodbyeDoesNotComeBack) {
+  Heartbeat(peer(), "c1");
+  remoting::UnregisterClientRequest header;
+  header.client_id = "c1";
+  header.consumer_group = "g";
+  Ask(peer(), RequestCode::kUnregisterClient, header);
+  peer()->Disconnect();
+
+  Pull(Connect(), PullHeader(0));
+
+  EXPECT_EQ(broker_.service()->sessions().size(), 0u);
+}
+
+TEST_F(ClientsTest, AHeartbeatEndsAMistake) {
+  Heartbeat(peer(), "dead");
+  peer()->Disconnect();
+  Peer* const other = Connect();
+  ASSERT_EQ(Members(other), Ids{"dead"});
+
+  Heartbeat(other, "c1");
+
+  EXPECT_EQ(Members(other), Ids{"c1"});
+}
+
 TEST_F(ClientsTest, AHeartbeatWithoutSubscriptionsRefreshesOrAsksForAll) {
   const std::string refresh = R"({"clientID":"c1","heartbeatFingerprint":5,"withoutSub":true})";
   const auto ask = [&] {
@@ -223,7 +319,7 @@ TEST_F(ClientsTest, AnUnknownTopicHasNoRoute) {
 }
 
 TEST_F(ClientsTest, CodesOfLaterReleasesAreRefused) {
-  const Command answer = Ask(peer(), RequestCode::kUpdateAndCreateTopic);
+  const Command answer = Ask(peer(), static_cast<RequestCode>(4711));
   EXPECT_EQ(answer.code, 3);
   EXPECT_FALSE(answer.remark.empty());
 }

@@ -2,6 +2,8 @@
 #ifndef TOTORA_BROKER_REMOTING_API_HANDLER_H_
 #define TOTORA_BROKER_REMOTING_API_HANDLER_H_
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -10,8 +12,10 @@
 #include "absl/time/time.h"
 #include "broker/remoting_api/response_mapping.h"
 #include "broker/service/broker_service.h"
+#include "broker/service/runtime_settings.h"
 #include "remoting/connection.h"
 #include "remoting/fields.h"
+#include "remoting/remote_admin.h"
 #include "remoting/service.h"
 
 namespace totora::remoting_api {
@@ -24,6 +28,11 @@ using remoting::ResponseCode;
 
 class ClientChannels;
 
+struct DiskFigures {
+  uint64_t total_bytes = 0;
+  uint64_t free_bytes = 0;
+};
+
 struct RemotingApiOptions {
   // A request that needs the log is held no longer than this: clients wait 3 s,
   // and a code of ours is worth more than a timeout.
@@ -32,6 +41,13 @@ struct RemotingApiOptions {
   absl::Duration suspend_max = absl::Seconds(25);
   std::string region = "DefaultRegion";
   bool is_trace_on = true;
+  // What clients on other machines may change.
+  remoting::RemoteAdmin remote_admin = remoting::RemoteAdmin::kTopics;
+  // What may be changed while the broker runs. Borrowed; confined to the broker's
+  // executor. Null: nothing, and there is nothing to list.
+  service::RuntimeSettings* settings = nullptr;
+  // Of the disk that the log lies on; null: not told. Called on any thread.
+  std::function<DiskFigures()> disk;
 };
 
 // Outlives every request.

@@ -47,15 +47,55 @@ void QueryConsumerOffset(const HandlerContext& context, RemotingRequestPtr reque
   });
 }
 
+// Consumers report one-way, and what is behind is old. Who waits for the answer
+// is a tool, and means what it says: it may go back, if it may reset offsets.
+// Only tools in Java do so, some of which say that they are C++; Go never says
+// that it does not wait.
+bool IsSetByTool(const HandlerContext& context, const RemotingRequestPtr& request) {
+  const remoting::Language language = request->command().language;
+  return request->wants_answer() &&
+         (language == remoting::Language::kJava || language == remoting::Language::kCpp) &&
+         remoting::CheckRemoteAdmin(context.options.remote_admin, remoting::Change::kOther,
+                                    request->connection()->info().peer)
+             .ok();
+}
+
+// Makes the group first, as a report does.
+template <typename Done>
+void SetOffset(const HandlerContext& context, const std::string& group, const std::string& topic,
+               int32_t queue_id, int64_t offset, Done done) {
+  const auto set = [&context, group, topic, queue_id, offset, done] {
+    context.broker->offset_resets().Set(group, topic, queue_id, offset, GiveUp(context), done);
+  };
+  if (context.broker->state().FindConsumerGroup(group).has_value()) {
+    set();
+    return;
+  }
+  context.broker->consumer_groups().FindForUse(
+      group, GiveUp(context),
+      [set, done](const absl::StatusOr<store::ConsumerGroupConfig>& config) {
+        if (config.ok()) {
+          set();
+        } else {
+          done(config.status());
+        }
+      });
+}
+
 void UpdateConsumerOffset(const HandlerContext& context, RemotingRequestPtr request,
                           const remoting::UpdateConsumerOffsetRequest& header) {
   context.broker->executor()->Post([&context, request = std::move(request),
                                     group = std::string(header.consumer_group),
                                     topic = std::string(header.topic), queue_id = header.queue_id,
                                     offset = header.commit_offset] {
-    context.broker->consumer_offsets().Update(
-        group, topic, queue_id, offset,
-        [request](const absl::Status& status) { ReplyStatus(request, status, Doing::kAsk); });
+    const auto done = [request](const absl::Status& status) {
+      ReplyStatus(request, status, Doing::kAsk);
+    };
+    if (IsSetByTool(context, request)) {
+      SetOffset(context, group, topic, queue_id, offset, done);
+    } else {
+      context.broker->consumer_offsets().Update(group, topic, queue_id, offset, done);
+    }
   });
 }
 

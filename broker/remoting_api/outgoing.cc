@@ -4,9 +4,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/coding.h"
 #include "common/status.h"
 #include "message/codec.h"
-#include "message/digest.h"
 #include "message/properties.h"
 #include "message/tag_filter.h"
 #include "message/topic.h"
@@ -21,7 +21,6 @@ constexpr uint32_t kClientFlags =
     message::kCompressedFlag | message::kMultiTagsFlag | message::kCompressionMask;
 
 void RemoveTransient(std::string* properties) {
-  if (!absl::StrContains(*properties, message::kTransientPrefix)) return;
   std::vector<std::string> names;
   message::ForEachProperty(*properties, [&names](absl::string_view name, absl::string_view) {
     if (absl::StartsWith(name, message::kTransientPrefix)) names.emplace_back(name);
@@ -32,46 +31,83 @@ void RemoveTransient(std::string* properties) {
 
 }  // namespace
 
-absl::StatusOr<std::string> CompleteProperties(absl::string_view sent, absl::string_view cluster,
-                                               absl::string_view new_id) {
+SentProperties LookAt(absl::string_view packed) {
+  SentProperties found;
+  message::ForEachProperty(packed, [&found](absl::string_view name, absl::string_view value) {
+    switch (name[0]) {  // Never empty.
+      case 'C':
+        if (name == message::kClusterProperty) found.cluster = value;
+        break;
+      case 'D':
+        if (name == message::kDelayLevelProperty) found.has_delivery_time = true;
+        break;
+      case 'T':
+        if (name == message::kTagsProperty) found.tags = value;
+        if (name == message::kTransactionPreparedProperty) found.prepared = value;
+        if (absl::StartsWith(name, "TIMER_")) found.has_delivery_time = true;
+        break;
+      case 'U':
+        if (name == message::kUniqueKeyProperty) found.unique_id = value;
+        break;
+      case '_':
+        if (absl::StartsWith(name, message::kTransientPrefix)) found.has_transient = true;
+        break;
+      default:
+        break;
+    }
+    return true;
+  });
+  return found;
+}
+
+absl::StatusOr<std::string> CompleteProperties(absl::string_view sent, const SentProperties& found,
+                                               absl::string_view cluster,
+                                               absl::FunctionRef<std::string()> new_id) {
   TOTORA_RETURN_IF_ERROR(message::CheckProperties(sent));
-  std::string properties(sent);
-  RemoveTransient(&properties);
-  if (message::PropertyOr(properties, message::kUniqueKeyProperty).empty()) {
-    TOTORA_RETURN_IF_ERROR(message::SetProperty(&properties, message::kUniqueKeyProperty, new_id));
+  std::string properties;
+  // Room for the cluster.
+  properties.reserve(sent.size() + cluster.size() + sizeof(message::kClusterProperty) + 2);
+  properties.assign(sent.data(), sent.size());
+  if (found.has_transient) RemoveTransient(&properties);
+  if (found.unique_id.empty()) {
+    TOTORA_RETURN_IF_ERROR(
+        message::SetProperty(&properties, message::kUniqueKeyProperty, new_id()));
   }
-  if (message::PropertyOr(properties, message::kClusterProperty) != cluster) {
+  if (!found.cluster.has_value()) {
+    TOTORA_RETURN_IF_ERROR(
+        message::AppendProperty(&properties, message::kClusterProperty, cluster));
+  } else if (*found.cluster != cluster) {
     TOTORA_RETURN_IF_ERROR(message::SetProperty(&properties, message::kClusterProperty, cluster));
   }
   return properties;
 }
 
 absl::StatusOr<service::OutgoingMessage> ToOutgoing(const remoting::SendMessageRequest& header,
-                                                    absl::string_view topic, int32_t flag,
-                                                    absl::string_view body,
-                                                    absl::string_view properties,
-                                                    const message::Host& born_host) {
+                                                    absl::string_view topic,
+                                                    const SentMessage& sent) {
   message::Message stored;
   stored.topic = topic;
-  stored.body = body;
-  stored.properties = properties;
-  stored.flag = flag;
+  stored.body = sent.body;
+  stored.properties = sent.properties;
+  stored.flag = sent.flag;
   stored.system_flags = static_cast<uint32_t>(header.sys_flag) & kClientFlags;
   stored.born_time_ms = header.born_timestamp;
-  stored.born_host = born_host;
+  stored.born_host = sent.born_host;
   stored.reconsume_times = header.reconsume_times.value_or(0);
   service::OutgoingMessage outgoing;
   TOTORA_RETURN_IF_ERROR(message::EncodeMessage(stored, &outgoing.stored));
-  const absl::string_view id = message::PropertyOr(properties, message::kUniqueKeyProperty);
-  if (!id.empty()) {
+  if (!sent.unique_id.empty()) {
     // A message that fails again and again goes to the retry topic each time,
     // under the same id: each failure is a message of its own.
-    const std::string named = message::IsRetryTopic(topic) || message::IsDeadLetterTopic(topic)
-                                  ? absl::StrCat(id, "#", stored.reconsume_times)
-                                  : std::string(id);
-    outgoing.id_hash = service::MessageIdHash(topic, named, message::BodyCrc(body));
+    std::string of_this_try;
+    if (message::IsRetryTopic(topic) || message::IsDeadLetterTopic(topic)) {
+      of_this_try = absl::StrCat(sent.unique_id, "#", stored.reconsume_times);
+    }
+    const uint32_t crc = GetAt<uint32_t>(outgoing.stored.data() + message::kBodyCrcAt);
+    outgoing.id_hash = service::MessageIdHash(
+        topic, of_this_try.empty() ? sent.unique_id : of_this_try, crc);
   }
-  outgoing.tag_hash = message::TagHash(message::PropertyOr(properties, message::kTagsProperty));
+  outgoing.tag_hash = message::TagHash(sent.tags);
   return outgoing;
 }
 

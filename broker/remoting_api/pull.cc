@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/remoting_api/client_channels.h"
+#include "broker/remoting_api/returned_clients.h"
 #include "common/log.h"
 #include "message/codec.h"
 #include "message/override.h"
@@ -38,23 +39,10 @@ ResponseCode CodeOf(PullOutcome outcome) {
 
 // The stored messages of a result, as the queue shows them.
 struct Messages {
-  std::vector<SharedBytes> bytes;
+  std::string bytes;                  // One behind the other.
   std::optional<int64_t> stopped_at;  // Cannot be read, and nothing behind it was.
   absl::Status status;                // Why.
 };
-
-absl::StatusOr<std::string> ReadOne(const HandlerContext& context, const std::string& topic,
-                                    uint32_t queue_id, const store::QueueEntry& entry) {
-  const absl::StatusOr<std::string> stored =
-      context.broker->log()->ReadMessage(entry.position, entry.size);
-  if (!stored.ok()) return stored.status();
-  std::string as_read;
-  const absl::Status status = message::AppendAsRead(
-      *stored, {topic, queue_id, entry.offset, entry.position, entry.store_time_ms},
-      entry.override_record.get(), &as_read);
-  if (!status.ok()) return status;
-  return as_read;
-}
 
 // Hashes collide; the tag itself decides.
 bool IsWanted(const message::TagFilter& filter, absl::string_view bytes) {
@@ -63,21 +51,98 @@ bool IsWanted(const message::TagFilter& filter, absl::string_view bytes) {
   return view.ok() && filter.Matches(view->Property(message::kTagsProperty));
 }
 
+// Reads what entries point at. Messages that lie close together, as those of a
+// batch do, are read at once: reading is a system call for most of a backlog.
+//
+// Thread safety: confined.
+class NeighbourReader {
+ public:
+  // `entries` must outlive the reader.
+  NeighbourReader(service::CommandLog* log, const std::vector<store::QueueEntry>* entries)
+      : log_(log), entries_(*entries) {}
+
+  // The stored bytes of an entry, until the next call. Calls come in the order
+  // of the entries.
+  absl::StatusOr<absl::string_view> Read(size_t at) {
+    const store::QueueEntry& entry = entries_[at];
+    if (!IsRead(entry)) {
+      absl::Status status = ReadRun(at, EndOfRun(at));
+      // All or nothing: what is damaged or not there must not cost its neighbours.
+      if (!status.ok()) status = ReadRun(at, at + 1);
+      if (!status.ok()) return status;
+    }
+    return absl::string_view(run_).substr(entry.position.value() - begin_, entry.size);
+  }
+
+ private:
+  // Bytes between two messages that cost less to read than a call of their own.
+  static constexpr uint64_t kGapBytesMax = 2048;
+  static constexpr uint64_t kRunBytesMax = 512 << 10;
+
+  bool IsRead(const store::QueueEntry& entry) const {
+    const uint64_t position = entry.position.value();
+    return position >= begin_ && position + entry.size <= begin_ + run_.size();
+  }
+  size_t EndOfRun(size_t at) const {
+    const uint64_t begin = entries_[at].position.value();
+    uint64_t end = begin + entries_[at].size;
+    for (++at; at < entries_.size(); ++at) {
+      const uint64_t position = entries_[at].position.value();
+      if (position < end || position - end > kGapBytesMax ||
+          position + entries_[at].size - begin > kRunBytesMax) {
+        break;
+      }
+      end = position + entries_[at].size;
+    }
+    return at;
+  }
+  absl::Status ReadRun(size_t first, size_t end) {
+    const store::QueueEntry& last = entries_[end - 1];
+    begin_ = entries_[first].position.value();
+    absl::StatusOr<std::string> bytes =
+        log_->ReadMessage(entries_[first].position, last.position.value() + last.size - begin_);
+    run_.clear();
+    if (!bytes.ok()) return bytes.status();
+    run_ = *std::move(bytes);
+    return absl::OkStatus();
+  }
+
+  service::CommandLog* const log_;
+  const std::vector<store::QueueEntry>& entries_;
+  std::string run_;     // What was read last,
+  uint64_t begin_ = 0;  // from this position on.
+};
+
 Messages ReadMessages(const HandlerContext& context, const std::string& topic, uint32_t queue_id,
                       const PullResult& result) {
   Messages messages;
-  for (const store::QueueEntry& entry : result.entries) {
-    absl::StatusOr<std::string> bytes = ReadOne(context, topic, queue_id, entry);
-    if (!bytes.ok()) {
+  NeighbourReader reader(context.broker->log(), &result.entries);
+  size_t expected = 0;
+  for (const store::QueueEntry& entry : result.entries) expected += entry.size;
+  messages.bytes.reserve(expected);
+  for (size_t i = 0; i < result.entries.size(); ++i) {
+    const store::QueueEntry& entry = result.entries[i];
+    const size_t before = messages.bytes.size();
+    const absl::StatusOr<absl::string_view> stored = reader.Read(i);
+    absl::Status status = stored.status();
+    if (status.ok()) {
+      status = message::AppendAsRead(
+          *stored, {topic, queue_id, entry.offset, entry.position, entry.store_time_ms},
+          entry.override_record.get(), &messages.bytes);
+    }
+    if (!status.ok()) {
       // Never past a hole: the client asks for this one until it can be read.
       TOTORA_LOG_LIMITED(kError, "classic")
           << Field("topic", topic) << Field("queue", queue_id) << Field("offset", entry.offset)
-          << "message cannot be read: " << bytes.status().message();
+          << "message cannot be read: " << status.message();
       messages.stopped_at = static_cast<int64_t>(entry.offset.value());
-      messages.status = bytes.status();
+      messages.status = std::move(status);
+      messages.bytes.resize(before);
       break;
     }
-    if (IsWanted(*result.filter, *bytes)) messages.bytes.emplace_back(*std::move(bytes));
+    if (!IsWanted(*result.filter, absl::string_view(messages.bytes).substr(before))) {
+      messages.bytes.resize(before);
+    }
   }
   return messages;
 }
@@ -100,8 +165,9 @@ void ReplyPull(const HandlerContext& context, const RemotingRequestPtr& request,
       }
       result.next = *messages.stopped_at;
     }
-    content.body = std::move(messages.bytes);
-    if (content.body.empty()) {
+    if (!messages.bytes.empty()) {
+      content.AddBody(std::move(messages.bytes));
+    } else {
       result.outcome = PullOutcome::kNoMatch;
       result.why = "NO_MATCHED_MESSAGE";
     }
@@ -146,6 +212,33 @@ service::PullRequest Translate(const HandlerContext& context, const RemotingRequ
   return pull;
 }
 
+// On the replica's executor.
+void PullNow(const HandlerContext& context, const RemotingRequestPtr& request,
+             service::PullRequest pull, std::optional<int64_t> commit) {
+  if (!request->connection()->is_open()) {
+    request->Reply(ResponseCode::kPullRetryImmediately);  // To nobody; never parked.
+    return;
+  }
+  if (commit.has_value()) {
+    context.broker->consumer_offsets().Update(pull.consumer_group, pull.topic, pull.queue_id,
+                                              *commit, [](const absl::Status&) {});
+  }
+  const std::string topic = pull.topic;
+  const auto queue_id = static_cast<uint32_t>(pull.queue_id);
+  context.broker->puller().Pull(std::move(pull), [&context, request, topic, queue_id](
+                                                     absl::StatusOr<PullResult> result) mutable {
+    if (!result.ok()) {
+      ReplyStatus(request, result.status(), Doing::kPull);
+      return;
+    }
+    Executor* const loop = request->connection()->executor();
+    loop->Post([&context, request = std::move(request), topic = std::move(topic), queue_id,
+                result = *std::move(result)]() mutable {
+      ReplyPull(context, request, topic, queue_id, std::move(result));
+    });
+  });
+}
+
 void Pull(const HandlerContext& context, RemotingRequestPtr request,
           const PullMessageRequest& header) {
   service::PullRequest pull = Translate(context, request, header);
@@ -155,27 +248,15 @@ void Pull(const HandlerContext& context, RemotingRequestPtr request,
   }
   context.broker->executor()->Post([&context, request = std::move(request), pull = std::move(pull),
                                     commit]() mutable {
-    if (!request->connection()->is_open()) {
-      request->Reply(ResponseCode::kPullRetryImmediately);  // To nobody; never parked.
+    if (!pull.clients.empty() || !context.broker->sessions().LostSomeLately()) {
+      PullNow(context, request, std::move(pull), commit);
       return;
     }
-    if (commit.has_value()) {
-      context.broker->consumer_offsets().Update(pull.consumer_group, pull.topic, pull.queue_id,
-                                                *commit, [](const absl::Status&) {});
-    }
-    const std::string topic = pull.topic;
-    const auto queue_id = static_cast<uint32_t>(pull.queue_id);
-    context.broker->puller().Pull(std::move(pull), [&context, request, topic, queue_id](
-                                                       absl::StatusOr<PullResult> result) mutable {
-      if (!result.ok()) {
-        ReplyStatus(request, result.status(), Doing::kPull);
-        return;
-      }
-      Executor* const loop = request->connection()->executor();
-      loop->Post([&context, request = std::move(request), topic = std::move(topic), queue_id,
-                  result = *std::move(result)]() mutable {
-        ReplyPull(context, request, topic, queue_id, std::move(result));
-      });
+    const std::string group = pull.consumer_group;
+    RecognizeMember(context, request->connection(), group, [&context, request, pull, commit] {
+      service::PullRequest known = pull;
+      known.clients = context.channels->ClientsOf(pull.owner);
+      PullNow(context, request, std::move(known), commit);
     });
   });
 }

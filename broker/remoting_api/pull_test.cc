@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/remoting_api/remoting_api_fixture.h"
+#include "common/coding.h"
 #include "message/message_id.h"
 #include "remoting/header/offsets.h"
 
@@ -65,6 +66,44 @@ TEST_F(PullTest, AnAnswerIsBoundedInMessagesAndBytes) {
   Heartbeat(peer(), "c1", "g", "large");
   for (int i = 0; i < 3; ++i) Produce("large", std::string(200 << 10, 'x'));
   EXPECT_EQ(BodiesOf(Pull(peer(), PullHeader(0, "large"))).size(), 1u);
+}
+
+// Neighbours in the log are read together, over what lies between them.
+TEST_F(PullTest, MessagesOfABatchComeOneByOneAndFiltered) {
+  Produce("t", "before", "a");
+  std::string batch;
+  for (int i = 0; i < 40; ++i) {
+    // Some lie too far apart to be read together.
+    const std::string body = std::string(i % 10 == 0 ? 5000 : 1, static_cast<char>('0' + i));
+    const std::string properties = Packed({{"TAGS", i % 2 == 0 ? "a" : "b"}});
+    AppendU32(&batch, static_cast<uint32_t>(22 + body.size() + properties.size()));
+    for (int word = 0; word < 3; ++word) AppendU32(&batch, 0);
+    AppendBytes(&batch, body);
+    AppendU16(&batch, static_cast<uint16_t>(properties.size()));
+    batch += properties;
+  }
+  remoting::SendMessageRequest header = SendHeader("t");
+  header.batch = true;
+  ASSERT_EQ(Send(producer(), header, batch, RequestCode::kSendBatchMessage).code, 0);
+
+  const Command all = Pull(peer(), PullHeader(0));
+
+  EXPECT_EQ(Figures(all), (Expected{0, 32, 0, 41}));
+  const auto messages = MessagesOf(all);
+  ASSERT_EQ(messages.size(), 32u);
+  EXPECT_EQ(messages[0].body(), "before");
+  for (size_t i = 1; i < messages.size(); ++i) {
+    EXPECT_EQ(messages[i].body()[0], static_cast<char>('0' + i - 1));
+    EXPECT_TRUE(messages[i].CheckBody().ok());
+    EXPECT_EQ(messages[i].queue_offset(), QueueOffset(i));
+  }
+
+  Heartbeat(peer(), "c1", "g", "t", "b", 2);
+  const Command some = Pull(peer(), PullHeader(0));
+
+  EXPECT_EQ(Figures(some), (Expected{0, 41, 0, 41}));
+  ASSERT_EQ(MessagesOf(some).size(), 20u);
+  for (const auto& message : MessagesOf(some)) EXPECT_EQ(message.Property("TAGS"), "b");
 }
 
 // The table of RocketMQ's PullMessageProcessor.

@@ -37,8 +37,15 @@ class RemotingApiTest : public ::testing::Test {
     return options;
   }
 
-  explicit RemotingApiTest(service::BrokerServiceOptions options = Options())
-      : broker_(&executor_, options) {
+  static RemotingApiOptions RemoteAdminIs(remoting::RemoteAdmin setting) {
+    RemotingApiOptions options;
+    options.remote_admin = setting;
+    return options;
+  }
+
+  explicit RemotingApiTest(const service::BrokerServiceOptions& options = Options(),
+                           const RemotingApiOptions& api_options = {})
+      : broker_(&executor_, options), api_(broker_.service(), api_options) {
     broker_.service()->Start();
     CreateTopic("t", 4);
   }
@@ -65,6 +72,15 @@ class RemotingApiTest : public ::testing::Test {
     if (peers_.empty()) peers_.push_back(std::make_unique<Peer>(server_, &executor_));
     peers_.push_back(std::make_unique<Peer>(server_, &executor_));
     return peers_.back().get();
+  }
+  // A tool on the broker's own machine.
+  Peer* local() {
+    if (local_ == nullptr) {
+      Connect();
+      peers_.push_back(std::make_unique<Peer>(server_, &executor_, "127.0.0.1:40000"));
+      local_ = peers_.back().get();
+    }
+    return local_;
   }
   // The one that tests use which need no other.
   Peer* peer() {
@@ -244,11 +260,12 @@ class RemotingApiTest : public ::testing::Test {
 
   service::ManualExecutor executor_;
   service::SingleBroker broker_;
-  RemotingApi api_{broker_.service()};
+  RemotingApi api_;
   remoting::RemotingServer server_{api_.service(), &executor_};
   int32_t opaque_ = 0;
   int produced_ = 0;
   Peer* producer_ = nullptr;
+  Peer* local_ = nullptr;
   std::vector<std::unique_ptr<Peer>> peers_;
 };
 

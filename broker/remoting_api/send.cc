@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "broker/remoting_api/batch.h"
 #include "broker/remoting_api/outgoing.h"
@@ -114,7 +115,7 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
 
   // --- The message ------------------------------------------------------------
 
-  void TopicFound(store::TopicConfig config) {
+  void TopicFound(const store::TopicConfig& config) {
     const auto queues = static_cast<int64_t>(std::max(config.read_queues, config.write_queues));
     if (header_.queue_id >= queues && !is_dead_letter_) {
       return Fail(
@@ -133,6 +134,7 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
     if (header_.queue_id >= 0 && !is_dead_letter_) {
       send.queue_id = static_cast<uint32_t>(header_.queue_id);
     }
+    born_host_ = service::HostOfPeer(request_->connection()->info().peer);
     const absl::Status status = header_.batch ? AddBatch(body, &send) : AddSingle(body, &send);
     if (!status.ok()) return Fail(status);
     Submit(std::move(send));
@@ -140,19 +142,26 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
 
   absl::Status AddSingle(absl::string_view body, service::SendRequest* send) {
     const int64_t now_ms = WallMillis(broker()->executor()->clock());
+    const SentProperties found = LookAt(header_.properties);
+    unique_id_ = std::string(found.unique_id);
     absl::StatusOr<std::string> properties = CompleteProperties(
-        header_.properties, broker()->options().cluster, broker()->NextMessageId(now_ms));
+        header_.properties, found, broker()->options().cluster,
+        [this, now_ms] { return unique_id_ = broker()->NextMessageId(now_ms); });
     if (!properties.ok()) return properties.status();
-    if (message::PropertyOr(*properties, message::kTransactionPreparedProperty) == "true" ||
-        (header_.sys_flag & message::kTransactionMask) != 0) {
-      return absl::PermissionDeniedError("transactions are not supported yet");
+    if (found.prepared == "true" || (header_.sys_flag & message::kTransactionMask) != 0) {
+      // Not NO_PERMISSION, as RocketMQ says where they are forbidden: clients try that again.
+      return absl::UnimplementedError("transactions are not supported yet");
     }
-    if (is_dead_letter_) message::RemoveProperty(&*properties, message::kDelayLevelProperty);
-    const absl::StatusOr<service::DeliveryTime> delivery =
-        service::TakeDeliveryTime(broker()->options().delay_levels, now_ms, &*properties);
-    if (!delivery.ok()) return delivery.status();
-    unique_id_ = std::string(message::PropertyOr(*properties, message::kUniqueKeyProperty));
-    absl::Status status = Add(header_.flag, body, *properties, send);
+    absl::StatusOr<service::DeliveryTime> delivery = service::DeliveryTime();
+    if (found.has_delivery_time) {
+      if (is_dead_letter_) message::RemoveProperty(&*properties, message::kDelayLevelProperty);
+      delivery = service::TakeDeliveryTime(broker()->options().delay_levels, now_ms, &*properties);
+      if (!delivery.ok()) return delivery.status();
+    }
+    absl::Status status = Add(
+        {.flag = header_.flag, .body = body, .properties = *properties, .unique_id = unique_id_,
+         .tags = found.tags},
+        send);
     if (status.ok()) send->messages.back().delivery = *delivery;
     return status;
   }
@@ -169,33 +178,39 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
     if (!items.ok()) return items.status();
     send->messages.reserve(items->size());
     for (const BatchItem& item : *items) {
-      absl::Status status = Add(item.flag, item.body, item.properties, send);
+      const SentProperties found = LookAt(item.properties);
+      absl::Status status = Add({.flag = item.flag, .body = item.body,
+                                 .properties = item.properties, .unique_id = found.unique_id,
+                                 .tags = found.tags},
+                                send);
       if (!status.ok()) return status;
     }
     unique_id_ = std::string(message::PropertyOr(header_.properties, message::kUniqueKeyProperty));
     return absl::OkStatus();
   }
 
-  absl::Status Add(int32_t flag, absl::string_view body, absl::string_view properties,
-                   service::SendRequest* send) {
-    const message::Host born_host = service::HostOfPeer(request_->connection()->info().peer);
-    absl::StatusOr<service::OutgoingMessage> outgoing =
-        ToOutgoing(header_, topic_, flag, body, properties, born_host);
+  absl::Status Add(SentMessage sent, service::SendRequest* send) {
+    sent.born_host = born_host_;
+    absl::StatusOr<service::OutgoingMessage> outgoing = ToOutgoing(header_, topic_, sent);
     if (!outgoing.ok()) return outgoing.status();
     if (!request_->wants_answer()) {
       // Nobody tries again what nobody waits for, but a program may well send
       // one message many times this way.
       outgoing->id_hash.clear();
     }
-    outgoing->is_deliberate = broker()->prompt_answers().IsDeliberate(
-        request_->connection()->info().id, outgoing->id_hash, arrived_);
+    outgoing->retry_window_ms = static_cast<uint32_t>(
+        absl::ToInt64Milliseconds(service::DeliberateRepeats::kRetryWindow));
     send->messages.push_back(*std::move(outgoing));
     return absl::OkStatus();
   }
 
   void Submit(service::SendRequest send) {
-    for (const service::OutgoingMessage& message : send.messages) {
-      if (!message.id_hash.empty()) id_hashes_.push_back(message.id_hash);
+    absl::flat_hash_set<absl::string_view> seen;
+    for (service::OutgoingMessage& message : send.messages) {
+      // Twice in one batch says nothing: the batch as a whole may be a retry.
+      if (message.id_hash.empty() || !seen.insert(message.id_hash).second) continue;
+      id_hashes_.push_back(message.id_hash);
+      message.is_deliberate = broker()->repeats().Arrived(AsRepeat(id_hashes_.back()));
     }
     broker()->sender().Send(std::move(send), [self = shared_from_this()](
                                                  const absl::StatusOr<store::SendResult>& result) {
@@ -224,12 +239,7 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
     reply.trace_on = context_.options.is_trace_on;
     Content content;
     remoting::WriteFields(reply, &content.fields);
-    // Before it is written: the client may be faster than this thread.
-    const absl::Duration now = Now(context_);
-    for (const std::string& id : id_hashes_) {
-      broker()->prompt_answers().Answered(request_->connection()->info().id, id, now - arrived_,
-                                          now);
-    }
+    NoteAnswer(true);
     request_->Reply(ResponseCode::kSuccess, content);
   }
 
@@ -239,7 +249,19 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
     content.remark = RemarkText(text);
     content.fields.Add(message::kRegionProperty, context_.options.region);
     content.fields.AddBool(message::kTraceSwitchProperty, context_.options.is_trace_on);
+    NoteAnswer(false);
     request_->Reply(static_cast<int32_t>(code), content);
+  }
+
+  service::DeliberateRepeats::Request AsRepeat(absl::string_view id_hash) const {
+    return {request_->connection()->info().id, id_hash, header_.born_timestamp, arrived_};
+  }
+  // Before the answer is written: the client may be faster than this thread.
+  void NoteAnswer(bool was_stored) {
+    const absl::Duration now = Now(context_);
+    for (const std::string& id_hash : id_hashes_) {
+      broker()->repeats().Answered(AsRepeat(id_hash), was_stored, now);
+    }
   }
 
   const HandlerContext& context_;
@@ -248,6 +270,7 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
   SendMessageRequest header_;  // Points into the request.
   std::string topic_;          // Where it goes: dead letters of a retry that was the last.
   bool is_dead_letter_ = false;
+  message::Host born_host_;
   std::string unique_id_;
   std::vector<std::string> id_hashes_;
 };

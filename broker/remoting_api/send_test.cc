@@ -11,6 +11,7 @@
 #include "broker/remoting_api/remoting_api_fixture.h"
 #include "common/coding.h"
 #include "message/digest.h"
+#include "message/message.h"
 #include "message/message_id.h"
 
 namespace totora::remoting_api {
@@ -140,7 +141,7 @@ TEST_F(SendTest, FaultsAreNamedInRocketMqsOrder) {
       {29, [&] { header.queue_id = 3; }},
       {13, [&] { body = "b"; }},
       {13, [&] { properties = Packed({{"TRAN_MSG", "true"}}); }},
-      {16, [&] { properties = Packed({{"TIMER_DELAY_SEC", "259201"}}); }},
+      {3, [&] { properties = Packed({{"TIMER_DELAY_SEC", "259201"}}); }},
       {13, [&] { properties = Packed({{"DELAY", "x"}}); }},
       {13, [&] { properties = ""; }},
       {0, [] {}},
@@ -329,6 +330,22 @@ TEST_F(SendTest, ABatchIsOneAnswerForManyMessagesOfOneQueue) {
   EXPECT_EQ(Field(answer, "transactionId"), "BATCH");
 }
 
+// Clients send again to another broker on NO_PERMISSION, and fail at once on this.
+TEST_F(SendTest, HalfMessagesAreNotSupportedYetAndStoreNothing) {
+  remoting::SendMessageRequest flagged = SendHeader("t");
+  flagged.sys_flag = message::kTransactionPrepared;
+  const std::string properties = Packed({{"TRAN_MSG", "true"}});
+  const remoting::SendMessageRequest named = SendHeader("t", properties);
+
+  for (const remoting::SendMessageRequest& header : {flagged, named}) {
+    const Command answer = Send(peer(), header, "half");
+    EXPECT_EQ(answer.code, 3);
+    EXPECT_EQ(answer.remark, "transactions are not supported yet");
+  }
+
+  EXPECT_TRUE(StoredIn("t", 0).empty());
+}
+
 TEST_F(SendTest, BadBatchesAreIllegalAndStoreNothing) {
   std::string good;
   AddItem("one", "", &good);
@@ -386,6 +403,83 @@ TEST_F(SendTest, ARepeatAfterALateAnswerIsARetry) {
   EXPECT_EQ(Send(peer(), header).code, 0);
 
   EXPECT_EQ(StoredIn("t", 0).size(), 1u);
+}
+
+// On another connection, where nothing tells them apart but time.
+TEST_F(SendTest, ARepeatIsARetryFor15SecondsAfterTheLast) {
+  const remoting::SendMessageRequest header = SendHeader("t", "UNIQ_KEY\x01ID1\x02");
+  EXPECT_EQ(Send(Connect(), header).code, 0);
+  for (int i = 0; i < 2; ++i) {
+    executor_.Advance(absl::Seconds(14));
+    EXPECT_EQ(Send(Connect(), header).code, 0);
+  }
+  EXPECT_EQ(StoredIn("t", 0).size(), 1u);
+
+  executor_.Advance(absl::Seconds(16));
+  EXPECT_EQ(Send(Connect(), header).code, 0);
+
+  EXPECT_EQ(StoredIn("t", 0).size(), 2u);
+}
+
+// Go's one-way requests do not say that they are, and nobody waits between two
+// asynchronous sends of one object.
+TEST_F(SendTest, RepeatsThatDoNotWaitForAnAnswerAreMeant) {
+  remoting::SendMessageRequest header = SendHeader("t", "UNIQ_KEY\x01ID1\x02");
+  broker_.log()->HoldResults(true);
+  for (int i = 0; i < 5; ++i) {
+    header.born_timestamp += 3;
+    Start(peer(), RequestCode::kSendMessage, Fields(header, RequestCode::kSendMessage), "b");
+    executor_.Advance(absl::Milliseconds(3));
+  }
+  broker_.log()->HoldResults(false);
+  executor_.Run();
+
+  EXPECT_EQ(StoredIn("t", 0).size(), 5u);
+  // What another connection brings is a retry of one of them all the same.
+  EXPECT_EQ(Send(Connect(), header, "b").code, 0);
+  EXPECT_EQ(StoredIn("t", 0).size(), 5u);
+}
+
+// Go's second try after 3 s in vain, over the same connection.
+TEST_F(SendTest, ARepeatThatWaitedForAnAnswerIsARetry) {
+  remoting::SendMessageRequest header = SendHeader("t", "UNIQ_KEY\x01ID1\x02");
+  broker_.log()->HoldResults(true);
+  Start(peer(), RequestCode::kSendMessage, Fields(header, RequestCode::kSendMessage), "b");
+  header.born_timestamp += 3000;
+  Start(peer(), RequestCode::kSendMessage, Fields(header, RequestCode::kSendMessage), "b");
+  broker_.log()->HoldResults(false);
+  executor_.Run();
+
+  EXPECT_EQ(StoredIn("t", 0).size(), 1u);
+}
+
+// An earlier answer in time says nothing of the one that came too late.
+TEST_F(SendTest, ARepeatAfterALateAnswerIsARetryEvenOfAnObjectThatWasSentBefore) {
+  const remoting::SendMessageRequest header = SendHeader("t", "UNIQ_KEY\x01ID1\x02");
+  EXPECT_EQ(Send(peer(), header).code, 0);
+  broker_.log()->HoldResults(true);
+  Start(peer(), RequestCode::kSendMessageV2, Fields(header, RequestCode::kSendMessageV2), "body");
+  executor_.Advance(absl::Milliseconds(2600));
+  broker_.log()->HoldResults(false);
+  executor_.Run();
+  ASSERT_EQ(StoredIn("t", 0).size(), 2u);
+  AnswerAt(peer());
+
+  EXPECT_EQ(Send(peer(), header).code, 0);
+
+  EXPECT_EQ(StoredIn("t", 0).size(), 2u);
+}
+
+TEST_F(SendTest, ABatchThatHasAMessageTwiceIsRetriedAsAWhole) {
+  std::string body;
+  AddItem("one", Packed({{"UNIQ_KEY", "A"}}), &body);
+  AddItem("one", Packed({{"UNIQ_KEY", "A"}}), &body);
+  remoting::SendMessageRequest header = SendHeader("t");
+  header.batch = true;
+  EXPECT_EQ(Send(Connect(), header, body, RequestCode::kSendBatchMessage).code, 0);
+  const size_t stored = StoredIn("t", 0).size();
+  EXPECT_EQ(Send(Connect(), header, body, RequestCode::kSendBatchMessage).code, 0);
+  EXPECT_EQ(StoredIn("t", 0).size(), stored);
 }
 
 // A program may send one message in a loop that waits for nothing.

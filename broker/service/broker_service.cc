@@ -1,14 +1,25 @@
 #include "broker/service/broker_service.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "broker/service/plain_result.h"
 #include "common/log.h"
+#include "message/topic.h"
 
 namespace totora::service {
 namespace {
 
 constexpr absl::Duration kStartedAgain = absl::Seconds(1);
+
+// What is older than the process by log time was replayed and is no traffic; only
+// this long, for the two clocks may differ.
+constexpr absl::Duration kReplayMax = absl::Minutes(1);
+
+// The oldest message is looked for in so many queues, and again after so long.
+constexpr size_t kQueuesLookedAtMax = 2000;
+constexpr absl::Duration kEarliestInterval = absl::Minutes(1);
 
 }  // namespace
 
@@ -18,17 +29,23 @@ BrokerService::BrokerService(const BrokerServiceOptions& options, CommandLog* lo
       log_(log),
       state_(state),
       executor_(executor),
+      traffic_(log, executor),
+      peer_calls_(log, executor),
       sender_(log, state, &directory_),
       acks_(log),
-      topics_(log, &directory_),
+      topics_(log, &directory_,
+              {options.cluster, options.group_name,
+               absl::StrCat(options.cluster, message::kReplyTopicSuffix)}),
       topic_creation_(log, state, &topics_, options.creates_topics_on_send),
       ids_(options.id_origin),
       consumer_groups_(log, state, options.creates_consumer_groups_on_use),
       reports_(log, executor),
-      receiver_(log, state, executor, &topics_, &consumer_groups_, &reports_, options.polls),
+      receiver_(log, state, executor, &topics_, &consumer_groups_, &reports_, &traffic_,
+                options.polls),
       sessions_(log, executor, [this](const std::string& group) { changed_groups_.insert(group); }),
-      puller_(log, state, executor, &consumer_groups_, &sessions_, options.pulls),
+      puller_(log, state, executor, &consumer_groups_, &sessions_, &traffic_, options.pulls),
       consumer_offsets_(log, state, executor, &consumer_groups_),
+      offset_resets_(log, state),
       retries_(log, state, executor, &consumer_groups_, options.delay_levels, options.store_host),
       queue_locks_(log, executor, &consumer_groups_),
       duties_(log, state, &sessions_, &topic_creation_) {
@@ -40,6 +57,8 @@ BrokerService::~BrokerService() = default;
 void BrokerService::Start() {
   is_running_ = true;
   started_at_ = executor_->clock().SteadyNow();
+  started_at_wall_ = executor_->clock().WallNow();
+  state_->CountGrowthFrom(absl::ToUnixMillis(started_at_wall_));
   state_->SetObserver(this);
   SubmitStarted();
   TickLater();
@@ -85,7 +104,48 @@ void BrokerService::Tick() {
   reports_.Tick(now);
   sessions_.Tick(now);
   duties_.Tick(now);
+  CountTraffic(now);
   TellChangedGroups();
+}
+
+void BrokerService::TakeGrowth() {
+  const store::Growth growth = state_->TakeGrowth();
+  traffic_.TimersMoved(growth.timers_added, growth.timers_fired);
+  for (const store::TopicGrowth& topic : growth.topics) {
+    traffic_.Put(topic.topic, {topic.messages, topic.bytes, topic.batches});
+  }
+}
+
+TrafficStats& BrokerService::traffic() {
+  TakeGrowth();
+  return traffic_;
+}
+
+std::optional<int64_t> BrokerService::EarliestStoreTimeMs() {
+  const absl::Duration now = executor_->clock().SteadyNow();
+  if (now < earliest_until_) return earliest_store_ms_;
+  earliest_store_ms_ = std::nullopt;
+  size_t left = kQueuesLookedAtMax;
+  for (const store::TopicConfig& topic : state_->Topics()) {
+    for (uint32_t at = 0; at < topic.write_queues && left > 0; ++at, --left) {
+      const auto time_ms = state_->EarliestStoreTimeMs(topic.name, at);
+      if (!time_ms.ok() || !time_ms->has_value()) continue;
+      earliest_store_ms_ = std::min(earliest_store_ms_.value_or(INT64_MAX), **time_ms);
+    }
+  }
+  if (earliest_store_ms_.has_value()) earliest_until_ = now + kEarliestInterval;
+  return earliest_store_ms_;
+}
+
+void BrokerService::CountTraffic(absl::Duration now) {
+  if (now - last_growth_taken_ < TrafficStats::kShareInterval) return;
+  last_growth_taken_ = now;
+  if (!counts_everything_ && now - started_at_ >= kReplayMax) {
+    counts_everything_ = true;
+    state_->CountGrowthFrom(0);
+  }
+  TakeGrowth();
+  traffic_.Tick(now);
 }
 
 void BrokerService::TellChangedGroups() {
@@ -155,12 +215,21 @@ void BrokerService::OnStatus(const raft::ReplicaStatus& status) {
 }
 
 void BrokerService::OnPeerMessage(ReplicaId from, Incarnation, absl::string_view bytes) {
-  sessions_.PeerMessage(from, bytes);
+  if (TrafficStats::IsPeerMessage(bytes)) {
+    traffic_.PeerMessage(bytes);
+  } else if (PeerCalls::IsPeerMessage(bytes)) {
+    peer_calls_.PeerMessage(from, bytes);
+  } else {
+    sessions_.PeerMessage(from, bytes);
+  }
 }
 
 void BrokerService::OnPeerUp(ReplicaId peer, Incarnation) { sessions_.PeerUp(peer); }
 
-void BrokerService::OnPeerDown(ReplicaId peer) { sessions_.PeerDown(peer); }
+void BrokerService::OnPeerDown(ReplicaId peer) {
+  sessions_.PeerDown(peer);
+  peer_calls_.PeerDown(peer);
+}
 
 void BrokerService::CommandApplied(const raft::CommandId& id, absl::string_view result) {
   log_->CommandApplied(id, result);
@@ -174,6 +243,11 @@ void BrokerService::QueueGrew(absl::string_view topic, uint32_t queue_id, QueueO
 void BrokerService::LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
                                    uint32_t queue_id) {
   receiver_.LeasesReleased(topic, consumer_group, queue_id);
+}
+
+void BrokerService::OffsetReset(absl::string_view topic, absl::string_view consumer_group,
+                                uint32_t queue_id) {
+  puller_.OffsetReset(topic, consumer_group, queue_id);
 }
 
 void BrokerService::TopicChanged(absl::string_view topic,

@@ -21,11 +21,13 @@
 #include "broker/service/command_log.h"
 #include "broker/service/consumer_groups.h"
 #include "broker/service/consumer_offsets.h"
+#include "broker/service/deliberate_repeats.h"
 #include "broker/service/delivery_reports.h"
 #include "broker/service/delivery_time.h"
 #include "broker/service/leader_duties.h"
+#include "broker/service/offset_resets.h"
 #include "broker/service/parked_polls.h"
-#include "broker/service/prompt_answers.h"
+#include "broker/service/peer_calls.h"
 #include "broker/service/pull.h"
 #include "broker/service/queue_locks.h"
 #include "broker/service/receive.h"
@@ -36,6 +38,7 @@
 #include "broker/service/topic_creation.h"
 #include "broker/service/topic_directory.h"
 #include "broker/service/topics.h"
+#include "broker/service/traffic_stats.h"
 #include "common/executor.h"
 #include "message/message.h"
 #include "message/message_id.h"
@@ -89,7 +92,7 @@ class BrokerService : public store::ApplyObserver {
   Retries& retries() { return retries_; }
   QueueLocks& queue_locks() { return queue_locks_; }
   TopicDirectory& topic_directory() { return directory_; }
-  PromptAnswers& prompt_answers() { return prompt_answers_; }
+  DeliberateRepeats& repeats() { return repeats_; }
   // For a message that its producer gave none.
   std::string NextMessageId(int64_t now_ms) { return ids_.NextUniqueId(now_ms); }
 
@@ -114,11 +117,18 @@ class BrokerService : public store::ApplyObserver {
   ConsumerGroups& consumer_groups() { return consumer_groups_; }
   TopicCreation& topic_creation() { return topic_creation_; }
   ConsumerOffsets& consumer_offsets() { return consumer_offsets_; }
+  OffsetResets& offset_resets() { return offset_resets_; }
   MessagePuller& puller() { return puller_; }
   Sessions& sessions() { return sessions_; }
+  PeerCalls& peer_calls() { return peer_calls_; }
   const store::StateMachine& state() const { return *state_; }
   absl::Duration started_at() const { return started_at_; }
   MessageReceiver& receiver() { return receiver_; }
+  // With everything that was applied until now.
+  TrafficStats& traffic();
+  // Of the oldest message there is, as far as it is known; looked for once a minute.
+  std::optional<int64_t> EarliestStoreTimeMs();
+  absl::Time started_at_wall() const { return started_at_wall_; }
 
   // The replica's observer calls, forwarded.
   void OnStatus(const raft::ReplicaStatus& status);
@@ -131,6 +141,8 @@ class BrokerService : public store::ApplyObserver {
   void QueueGrew(absl::string_view topic, uint32_t queue_id, QueueOffset end) override;
   void LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
                       uint32_t queue_id) override;
+  void OffsetReset(absl::string_view topic, absl::string_view consumer_group,
+                   uint32_t queue_id) override;
   void TopicChanged(absl::string_view topic,
                     const std::optional<store::TopicConfig>& config) override;
 
@@ -139,6 +151,8 @@ class BrokerService : public store::ApplyObserver {
 
  private:
   void TickLater();
+  void TakeGrowth();
+  void CountTraffic(absl::Duration now);
   void SubmitStarted();
   void TellChangedGroups();
 
@@ -148,12 +162,14 @@ class BrokerService : public store::ApplyObserver {
   Executor* const executor_;
   RouteSource* routes_ = nullptr;
 
+  TrafficStats traffic_;
+  PeerCalls peer_calls_;
   TopicDirectory directory_;
   MessageSender sender_;
   MessageAcks acks_;
   Topics topics_;
   TopicCreation topic_creation_;
-  PromptAnswers prompt_answers_;
+  DeliberateRepeats repeats_;
   message::MessageIdMaker ids_;
   ConsumerGroups consumer_groups_;
   DeliveryReports reports_;
@@ -161,6 +177,7 @@ class BrokerService : public store::ApplyObserver {
   Sessions sessions_;
   MessagePuller puller_;
   ConsumerOffsets consumer_offsets_;
+  OffsetResets offset_resets_;
   Retries retries_;
   QueueLocks queue_locks_;
   LeaderDuties duties_;
@@ -169,6 +186,11 @@ class BrokerService : public store::ApplyObserver {
   std::atomic<PollId> next_poll_{1};
   bool is_running_ = false;
   absl::Duration started_at_;
+  absl::Time started_at_wall_;
+  bool counts_everything_ = false;
+  absl::Duration last_growth_taken_;
+  std::optional<int64_t> earliest_store_ms_;
+  absl::Duration earliest_until_;  // What is known counts until then.
   // Guards tasks that outlive this object in the executor's queue.
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "broker/service/joined.h"
 #include "broker/service/plain_result.h"
 #include "broker/service/refusal.h"
+#include "broker/service/topics.h"
 #include "message/topic.h"
 
 namespace totora::service {
@@ -26,6 +28,19 @@ absl::Status NotThere(const std::string& name) {
 absl::Status CheckName(const std::string& name) {
   const absl::Status status = message::CheckConsumerGroupName(name);
   return status.ok() ? status : Refuse(Refusal::kIllegalConsumerGroup, status.message());
+}
+
+absl::Status CheckConfig(const store::ConsumerGroupConfig& config) {
+  if (absl::Status legal = CheckName(config.name); !legal.ok()) return legal;
+  if (config.max_attempts == 0 || config.max_attempts > ConsumerGroups::kAttemptsMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a message is tried 1 to ", ConsumerGroups::kAttemptsMax, " times"));
+  }
+  if (config.retry_queues == 0 || config.retry_queues > Topics::kQueuesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a retry topic has 1 to ", Topics::kQueuesMax, " queues"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -83,14 +98,22 @@ void ConsumerGroups::Created(const std::string& name, const absl::Status& status
 }
 
 void ConsumerGroups::Find(const std::string& name, absl::Duration give_up, Found found) {
+  FindConfig(
+      name, give_up,
+      [found = std::move(found)](absl::StatusOr<store::ConsumerGroupConfig> config) mutable {
+        found(config.ok() ? Usable(*std::move(config)) : std::move(config));
+      });
+}
+
+void ConsumerGroups::FindConfig(const std::string& name, absl::Duration give_up, Found found) {
   if (std::optional<store::ConsumerGroupConfig> config = state_->FindConsumerGroup(name)) {
-    found(Usable(*std::move(config)));
+    found(*std::move(config));
     return;
   }
   log_->ReadBarrier(give_up, [this, name, found = std::move(found)](absl::Status status) mutable {
     std::optional<store::ConsumerGroupConfig> config = state_->FindConsumerGroup(name);
     if (config.has_value()) {
-      found(Usable(*std::move(config)));
+      found(*std::move(config));
     } else {
       found(status.ok() ? NotThere(name) : status);
     }
@@ -99,18 +122,27 @@ void ConsumerGroups::Find(const std::string& name, absl::Duration give_up, Found
 
 void ConsumerGroups::Put(const store::ConsumerGroupConfig& config, absl::Duration give_up,
                          Done done) {
-  if (absl::Status legal = CheckName(config.name); !legal.ok()) {
+  PutAll({config}, give_up, std::move(done));
+}
+
+void ConsumerGroups::PutAll(const std::vector<store::ConsumerGroupConfig>& configs,
+                            absl::Duration give_up, Done done) {
+  absl::Status legal;
+  for (const store::ConsumerGroupConfig& config : configs) legal.Update(CheckConfig(config));
+  if (!legal.ok() || configs.empty()) {
     done(std::move(legal));
     return;
   }
-  log_->Submit(store::CommandKind::kPutConsumerGroup, config.Encode(), give_up,
-               [done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
-                 done(PlainOutcome(bytes));
-               });
+  const auto one_done = Joined(configs.size(), std::move(done));
+  for (const store::ConsumerGroupConfig& config : configs) {
+    log_->Submit(
+        store::CommandKind::kPutConsumerGroup, config.Encode(), give_up,
+        [one_done](absl::StatusOr<absl::string_view> bytes) { one_done(PlainOutcome(bytes)); });
+  }
 }
 
 void ConsumerGroups::Delete(const std::string& name, absl::Duration give_up, Done done) {
-  log_->Submit(store::CommandKind::kDeleteConsumerGroup, store::NameCommand{name}.Encode(), give_up,
+  log_->Submit(store::CommandKind::kDeleteConsumerGroup, store::DeleteConsumerGroupCommand{name}.Encode(), give_up,
                [name, done = std::move(done)](absl::StatusOr<absl::string_view> bytes) mutable {
                  absl::Status status = PlainOutcome(bytes);
                  done(absl::IsNotFound(status) ? NotThere(name) : status);

@@ -119,6 +119,11 @@ void ConsumerOffsets::Find(const std::string& consumer_group, const std::string&
       return;
     }
     const Key key{consumer_group, topic, static_cast<uint32_t>(queue_id)};
+    if (const auto held =
+            state_->HeldOffset(consumer_group, topic, static_cast<uint32_t>(queue_id))) {
+      found(held);  // What was reported is from before the reset.
+      return;
+    }
     std::optional<QueueOffset> offset =
         state_->ConsumerOffset(consumer_group, topic, static_cast<uint32_t>(queue_id));
     for (const Reports* reports : {&sent_, &waiting_}) {

@@ -64,23 +64,25 @@ int64_t MillisOf(int64_t seconds) {
   return std::clamp(seconds, -kMax, kMax) * 1000;
 }
 
-// Absolute; 0 if no property asks for a time.
-absl::StatusOr<int64_t> TimerOf(absl::string_view properties, int64_t now_ms) {
-  const auto after = [now_ms](int64_t delay_ms) {
-    return delay_ms > std::numeric_limits<int64_t>::max() - now_ms
-               ? std::numeric_limits<int64_t>::max()
-               : now_ms + delay_ms;
-  };
+absl::StatusOr<DeliveryTime> TimerOf(absl::string_view properties) {
+  DeliveryTime time;
   absl::StatusOr<std::optional<int64_t>> number =
       NumberIn(properties, message::kTimerDelaySecondsProperty);
   if (!number.ok()) return number.status();
-  if (number->has_value()) return after(MillisOf(**number));
+  if (number->has_value()) {
+    time.delay_ms = std::max<int64_t>(MillisOf(**number), 0);
+    return time;
+  }
   number = NumberIn(properties, message::kTimerDelayMillisProperty);
   if (!number.ok()) return number.status();
-  if (number->has_value()) return after(**number);
+  if (number->has_value()) {
+    time.delay_ms = std::max<int64_t>(**number, 0);
+    return time;
+  }
   number = NumberIn(properties, message::kTimerDeliverMillisProperty);
   if (!number.ok()) return number.status();
-  return number->value_or(0);
+  time.deliver_at_ms = std::max<int64_t>(number->value_or(0), 0);
+  return time;
 }
 
 }  // namespace
@@ -116,15 +118,14 @@ absl::StatusOr<DeliveryTime> TakeDeliveryTime(const DelayLevels& levels, int64_t
     const int bounded = static_cast<int>(std::min<int64_t>(**level, levels.highest()));
     time.delay_ms = absl::ToInt64Milliseconds(levels.Delay(bounded));
   } else {
-    const absl::StatusOr<int64_t> timer = TimerOf(*properties, now_ms);
+    const absl::StatusOr<DeliveryTime> timer = TimerOf(*properties);
     if (!timer.ok()) return timer.status();
-    if (*timer > now_ms) {
-      if (*timer - now_ms > absl::ToInt64Milliseconds(kTimerMax)) {
-        return absl::InvalidArgumentError(absl::StrCat("the delivery time is more than ",
-                                                       absl::FormatDuration(kTimerMax), " ahead"));
-      }
-      time.deliver_at_ms = *timer;
+    const int64_t ahead_ms = std::max(timer->delay_ms, timer->deliver_at_ms - now_ms);
+    if (ahead_ms > absl::ToInt64Milliseconds(kTimerMax)) {
+      return absl::InvalidArgumentError(absl::StrCat("the delivery time is more than ",
+                                                     absl::FormatDuration(kTimerMax), " ahead"));
     }
+    time = *timer;
   }
   for (const char* name : {message::kDelayLevelProperty, message::kTimerDelaySecondsProperty,
                            message::kTimerDelayMillisProperty, message::kTimerDeliverMillisProperty,

@@ -21,7 +21,7 @@ namespace totora::service {
 
 // One of the two at most is above 0; both 0: at once.
 struct DeliveryTime {
-  int64_t deliver_at_ms = 0;  // Wall time.
+  int64_t deliver_at_ms = 0;  // Wall time; may be over.
   int64_t delay_ms = 0;       // From the log time at which the message is stored.
 
   bool is_at_once() const { return deliver_at_ms <= 0 && delay_ms <= 0; }
@@ -55,7 +55,9 @@ inline constexpr absl::Duration kTimerMax = absl::Hours(72);
 
 // Reads the delivery time from packed properties and takes those that asked for
 // it out of them: a consumer gets an ordinary message, which it may send on
-// without delaying it again. A time that is over means at once.
+// without delaying it again. Whether a time is over is decided by log time when
+// the message is stored: `now_ms` is one replica's clock, which may be wrong, and
+// only bounds how far ahead a time may lie.
 //
 // Errors: InvalidArgument for what is no number, or too far ahead.
 absl::StatusOr<DeliveryTime> TakeDeliveryTime(const DelayLevels& levels, int64_t now_ms,

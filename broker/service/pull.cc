@@ -12,6 +12,8 @@ namespace {
 // Entries read at a time while looking for those that match.
 constexpr uint64_t kScanStep = 128;
 
+constexpr absl::Duration kEndHoldMax = absl::Milliseconds(2500);
+
 int64_t Number(QueueOffset offset) { return static_cast<int64_t>(offset.value()); }
 
 }  // namespace
@@ -32,10 +34,16 @@ void MessagePuller::Pull(PullRequest request, PullDone done) {
   consumer_groups_->FindForUse(pull->request.consumer_group, pull->request.give_up,
                                [this, pull](absl::StatusOr<store::ConsumerGroupConfig> config) {
                                  if (!pull->done) return;
-                                 if (config.ok()) {
-                                   FindQueue(pull, false);
-                                 } else {
+                                 if (!config.ok()) {
                                    Finish(pull, config.status());
+                                 } else if (!config->may_broadcast && IsBroadcast(pull->request)) {
+                                   Finish(pull, Refuse(Refusal::kConsumerGroupDisabled,
+                                                       absl::StrCat("the consumer group[",
+                                                                    config->name,
+                                                                    "] can not consume by "
+                                                                    "broadcast way")));
+                                 } else {
+                                   FindQueue(pull, false);
                                  }
                                });
 }
@@ -119,6 +127,7 @@ void MessagePuller::Read(const PullPtr& pull, bool is_current) {
     Finish(pull, Refuse(Refusal::kTopicNotFound, absl::StrCat("no topic ", pull->request.topic)));
     return;
   }
+  if (IsSentElsewhere(pull)) return;
   const int64_t begin = Number(bounds->begin);
   const int64_t end = Number(bounds->end);
   if (pull->next > end && !is_current) {
@@ -134,6 +143,63 @@ void MessagePuller::Read(const PullPtr& pull, bool is_current) {
   } else {
     Scan(pull, *bounds);
   }
+}
+
+bool MessagePuller::IsBroadcast(const PullRequest& request) const {
+  for (const std::string& client_id : request.clients) {
+    const ClientSession* const session = sessions_->Find(client_id);
+    if (session == nullptr) continue;
+    for (const GroupMembership& membership : session->memberships) {
+      if (membership.consumer_group == request.consumer_group) {
+        return membership.model == MessageModel::kBroadcasting;
+      }
+    }
+  }
+  return false;
+}
+
+bool MessagePuller::IsSentElsewhere(const PullPtr& pull) {
+  const PullRequest& request = pull->request;
+  const auto queue_id = static_cast<uint32_t>(request.queue_id);
+  const std::optional<QueueOffset> held =
+      state_->HeldOffset(request.consumer_group, request.topic, queue_id);
+  if (!held.has_value() || IsBroadcast(request)) return false;
+  const ResetKey key(request.consumer_group, request.topic, queue_id);
+  const absl::Duration now = executor_->clock().SteadyNow();
+  if (sent_elsewhere_.size() >= kSentMax) sent_elsewhere_.clear();
+  const absl::Duration since = sent_elsewhere_.try_emplace(key, now).first->second;
+  if (request.offset == Number(*held) || now - since >= limits_.insist_max) {
+    EndHold(key, *held);
+    return false;
+  }
+  Finish(pull, ResultAt(*pull, PullOutcome::kOffsetMoved, "OFFSET_RESET", Number(*held)));
+  return true;
+}
+
+void MessagePuller::OffsetReset(absl::string_view topic, absl::string_view consumer_group,
+                                uint32_t queue_id) {
+  if (!sent_elsewhere_.empty()) {
+    sent_elsewhere_.erase(
+        ResetKey(std::string(consumer_group), std::string(topic), queue_id));
+  }
+  QueueGrew(topic, queue_id);  // Whoever is parked there looks again.
+}
+
+void MessagePuller::EndHold(const ResetKey& key, QueueOffset offset) {
+  sent_elsewhere_.erase(key);
+  if (!ending_.insert(key).second) return;
+  store::UpdateOffsetsCommand command;
+  store::UpdateOffsetsCommand::Item& item = command.items.emplace_back();
+  std::tie(item.consumer_group, item.topic, item.queue_id) = key;
+  item.offset = offset;
+  item.ends_hold = true;
+  // If it is lost, the next pull sends another.
+  log_->Submit(store::CommandKind::kUpdateOffsets, command.Encode(),
+               executor_->clock().SteadyNow() + kEndHoldMax,
+               [this, key, alive = std::weak_ptr<bool>(is_alive_)](
+                   const absl::StatusOr<absl::string_view>&) {
+                 if (!alive.expired()) ending_.erase(key);
+               });
 }
 
 void MessagePuller::Scan(const PullPtr& pull, const store::QueueBounds& bounds) {
@@ -256,8 +322,22 @@ void MessagePuller::Tick(absl::Duration now) {
 
 // --- Ends ---------------------------------------------------------------------
 
+void MessagePuller::Count(const OpenPull& pull, const PullResult& result) {
+  if (result.outcome == PullOutcome::kAskAgain) return;
+  if (result.entries.empty()) {
+    traffic_->Missed();
+    return;
+  }
+  uint64_t bytes = 0;
+  for (const store::QueueEntry& entry : result.entries) bytes += entry.size;
+  traffic_->Pulled(pull.request.topic, pull.request.consumer_group,
+                   static_cast<uint32_t>(pull.request.queue_id), result.next,
+                   result.entries.size(), bytes);
+}
+
 void MessagePuller::Finish(const PullPtr& pull, absl::StatusOr<PullResult> result) {
   Unpark(pull.get());
+  if (result.ok()) Count(*pull, *result);
   PullDone done = std::move(pull->done);
   pull->done = nullptr;
   --open_;

@@ -10,7 +10,10 @@
 // is there is there, but "no such topic", "no such queue" and "beyond the end"
 // wait for a read barrier first.
 //
-// Unlike receive (receive.h) a pull changes nothing: offsets are the client's.
+// Unlike receive (receive.h) a pull changes nothing: offsets are the client's. But
+// for one thing: while a reset holds (offset_resets.h), whoever pulls elsewhere is
+// sent to its offset, and the first pull there ends it. Consumers that broadcast
+// have offsets of their own and hear nothing of it.
 #ifndef TOTORA_BROKER_SERVICE_PULL_H_
 #define TOTORA_BROKER_SERVICE_PULL_H_
 
@@ -20,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -33,6 +37,7 @@
 #include "broker/service/command_log.h"
 #include "broker/service/consumer_groups.h"
 #include "broker/service/sessions.h"
+#include "broker/service/traffic_stats.h"
 #include "common/executor.h"
 #include "message/tag_filter.h"
 #include "store/state_machine.h"
@@ -87,15 +92,20 @@ class MessagePuller {
     uint32_t bytes_max = 256 << 10;
     // Entries that one pass looks at for those that match.
     uint64_t scan_max = 4096;
+    // How long a client may be sent to the offset of a reset and not go. Then it
+    // has its way, and the reset is over.
+    absl::Duration insist_max = absl::Minutes(2);
   };
 
   MessagePuller(CommandLog* log, const store::StateMachine* state, Executor* executor,
-                ConsumerGroups* consumer_groups, const Sessions* sessions, const Limits& limits)
+                ConsumerGroups* consumer_groups, const Sessions* sessions, TrafficStats* traffic,
+                const Limits& limits)
       : log_(log),
         state_(state),
         executor_(executor),
         consumer_groups_(consumer_groups),
         sessions_(sessions),
+        traffic_(traffic),
         limits_(limits) {}
 
   // Calls `done` exactly once.
@@ -109,6 +119,9 @@ class MessagePuller {
   // From the state machine, while Apply runs: only noted here.
   void QueueGrew(absl::string_view topic, uint32_t queue_id);
 
+  // From the state machine, while Apply runs: only noted here.
+  void OffsetReset(absl::string_view topic, absl::string_view consumer_group, uint32_t queue_id);
+
   // Answers pulls whose time is over; called every few milliseconds.
   void Tick(absl::Duration now);
 
@@ -119,6 +132,7 @@ class MessagePuller {
   struct OpenPull;
   using PullPtr = std::shared_ptr<OpenPull>;
   using Queue = std::pair<std::string, int32_t>;
+  using ResetKey = std::tuple<std::string, std::string, uint32_t>;  // Group, topic, queue.
   struct OpenPull {
     PullRequest request;
     PullDone done;  // Empty once it was answered.
@@ -134,6 +148,10 @@ class MessagePuller {
   absl::Status FindFilter(OpenPull* pull) const;
   void Read(const PullPtr& pull, bool is_current);
   void Scan(const PullPtr& pull, const store::QueueBounds& bounds);
+  // True: a reset holds, and the pull was answered where to.
+  bool IsSentElsewhere(const PullPtr& pull);
+  void EndHold(const ResetKey& key, QueueOffset offset);
+  bool IsBroadcast(const PullRequest& request) const;
   // Runs `step` again when the local state is current.
   void Again(const PullPtr& pull, void (MessagePuller::*step)(const PullPtr&, bool));
 
@@ -142,6 +160,7 @@ class MessagePuller {
   void Wake();
   PullResult ResultAt(const OpenPull& pull, PullOutcome outcome, absl::string_view why,
                       int64_t next) const;
+  void Count(const OpenPull& pull, const PullResult& result);
   void Finish(const PullPtr& pull, absl::StatusOr<PullResult> result);
 
   CommandLog* const log_;
@@ -149,6 +168,7 @@ class MessagePuller {
   Executor* const executor_;
   ConsumerGroups* const consumer_groups_;
   const Sessions* const sessions_;
+  TrafficStats* const traffic_;
   const Limits limits_;
 
   size_t open_ = 0;
@@ -158,6 +178,11 @@ class MessagePuller {
   // Queues with parked pulls that grew since the last wake task ran.
   absl::flat_hash_set<Queue> grown_;
   bool is_wake_posted_ = false;
+  // Since when pulls are sent to the offset of a reset. Forgotten when it is over,
+  // or all at once if there are kSentMax: clients then get more time.
+  static constexpr size_t kSentMax = 100'000;
+  absl::flat_hash_map<ResetKey, absl::Duration> sent_elsewhere_;
+  absl::flat_hash_set<ResetKey> ending_;  // Commands on their way.
   bool is_leaving_ = false;
   // Guards tasks that outlive this object in the executor's queue.
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);

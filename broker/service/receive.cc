@@ -25,13 +25,14 @@ constexpr size_t kWokenMax = 64;
 MessageReceiver::MessageReceiver(CommandLog* log, const store::StateMachine* state,
                                  Executor* executor, Topics* topics,
                                  ConsumerGroups* consumer_groups, DeliveryReports* reports,
-                                 const ParkedPolls::Limits& limits)
+                                 TrafficStats* traffic, const ParkedPolls::Limits& limits)
     : log_(log),
       state_(state),
       executor_(executor),
       topics_(topics),
       consumer_groups_(consumer_groups),
       reports_(reports),
+      traffic_(traffic),
       limits_(limits),
       parked_(limits) {}
 
@@ -177,6 +178,9 @@ void MessageReceiver::Answered(PollId id, absl::StatusOr<absl::string_view> byte
     const std::string topic = poll->request.topic;
     const std::string consumer_group = poll->request.consumer_group;
     const int32_t queue_id = poll->request.queue_id;
+    uint64_t bytes = 0;
+    for (const store::DeliveredMessage& message : result->messages) bytes += message.size;
+    traffic_->Delivered(topic, consumer_group, result->messages.size(), bytes);
     Finish(id, poll, Delivery{std::move(result->messages), result->invisible_until_ms});
     WakeMore(topic, consumer_group, queue_id);
     return;
@@ -218,7 +222,9 @@ void MessageReceiver::Tick(absl::Duration now) {
     Poll* poll = Find(id);
     deadlines_.erase(deadlines_.begin());
     poll->has_deadline = false;
-    if (poll->done) Finish(id, poll, Delivery{});
+    if (!poll->done) continue;
+    traffic_->Missed();
+    Finish(id, poll, Delivery{});
   }
 }
 

@@ -32,6 +32,7 @@
 #include "broker/service/delivery_reports.h"
 #include "broker/service/parked_polls.h"
 #include "broker/service/topics.h"
+#include "broker/service/traffic_stats.h"
 #include "common/executor.h"
 #include "store/commands.h"
 #include "store/state_machine.h"
@@ -65,7 +66,7 @@ class MessageReceiver {
  public:
   MessageReceiver(CommandLog* log, const store::StateMachine* state, Executor* executor,
                   Topics* topics, ConsumerGroups* consumer_groups, DeliveryReports* reports,
-                  const ParkedPolls::Limits& limits);
+                  TrafficStats* traffic, const ParkedPolls::Limits& limits);
 
   // Calls `done` exactly once, unless Cancel(id) comes first. `id` is the
   // caller's and unique among open polls.
@@ -126,6 +127,7 @@ class MessageReceiver {
   Topics* const topics_;
   ConsumerGroups* const consumer_groups_;
   DeliveryReports* const reports_;
+  TrafficStats* const traffic_;
   const ParkedPolls::Limits limits_;
   ParkedPolls parked_;
   absl::flat_hash_map<PollId, std::unique_ptr<Poll>> polls_;

@@ -25,10 +25,13 @@ void LocalRoutes::SetLeader(ReplicaId leader) {
   leader_ = leader;
 }
 
-Address LocalRoutes::AddressFor(absl::string_view listener) const {
+const ListenerAddresses& LocalRoutes::AddressesOf(absl::string_view listener) const {
   auto it = by_listener_.find(std::string(listener));
-  const ListenerAddresses& addresses =
-      it == by_listener_.end() ? by_listener_.begin()->second : it->second;
+  return it == by_listener_.end() ? by_listener_.begin()->second : it->second;
+}
+
+Address LocalRoutes::AddressFor(absl::string_view listener) const {
+  const ListenerAddresses& addresses = AddressesOf(listener);
   if (addresses.group.has_value()) return *addresses.group;
   ReplicaId leader;
   {
@@ -44,6 +47,30 @@ std::vector<GroupRoute> LocalRoutes::Find(absl::string_view topic,
   const std::shared_ptr<TopicDirectory::Topic> found = topics_->Find(topic);
   if (found == nullptr) return {};
   return {GroupRoute{broker_name_, AddressFor(listener), found->config}};
+}
+
+std::vector<GroupMembers> LocalRoutes::Groups(absl::string_view listener) const {
+  const ListenerAddresses& addresses = AddressesOf(listener);
+  GroupMembers members;
+  members.broker_name = broker_name_;
+  ReplicaId serving;
+  {
+    MutexLock lock(&mu_);
+    serving = leader_;
+  }
+  if (!addresses.replicas.contains(serving)) serving = self_;
+  if (addresses.replicas.empty()) {
+    members.serving = *addresses.group;
+  } else {
+    for (const auto& [id, address] : addresses.replicas) {
+      if (id == serving) {
+        members.serving = address;
+      } else {
+        members.others.push_back(address);
+      }
+    }
+  }
+  return {std::move(members)};
 }
 
 }  // namespace totora::service

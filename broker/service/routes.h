@@ -30,6 +30,14 @@ struct GroupRoute {
   store::TopicConfig config;
 };
 
+// The live replicas of one group, each at its own address.
+struct GroupMembers {
+  std::string cluster;  // Empty: this broker's.
+  std::string broker_name;
+  Address serving;              // Of whoever answers for the leader.
+  std::vector<Address> others;  // In the order of their ids.
+};
+
 // Thread safety: any thread.
 class RouteSource {
  public:
@@ -41,6 +49,9 @@ class RouteSource {
   // that the question came in by.
   virtual std::vector<GroupRoute> Find(absl::string_view topic,
                                        absl::string_view listener) const = 0;
+
+  // Every group with a live replica, ordered by broker name; the own one always.
+  virtual std::vector<GroupMembers> Groups(absl::string_view listener) const = 0;
 };
 
 // What one listener of the group's replicas is called by its clients.
@@ -66,8 +77,11 @@ class LocalRoutes : public RouteSource {
 
   std::vector<GroupRoute> Find(absl::string_view topic, absl::string_view listener) const override
       ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<GroupMembers> Groups(absl::string_view listener) const override
+      ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  const ListenerAddresses& AddressesOf(absl::string_view listener) const;
   Address AddressFor(absl::string_view listener) const ABSL_LOCKS_EXCLUDED(mu_);
 
   const TopicDirectory* const topics_;

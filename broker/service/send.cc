@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "broker/service/refusal.h"
 #include "common/check.h"
@@ -52,12 +53,13 @@ absl::StatusOr<store::SendResult> ResultOf(const absl::StatusOr<absl::string_vie
 
 std::string MessageIdHash(absl::string_view topic, absl::string_view message_id,
                           uint32_t body_crc) {
-  std::string bytes;
-  bytes.reserve(topic.size() + 1 + message_id.size() + sizeof(body_crc));
-  bytes.append(topic.data(), topic.size());
+  // Names are short: nothing is allocated for most.
+  absl::InlinedVector<char, 256> bytes;
+  bytes.insert(bytes.end(), topic.begin(), topic.end());
   bytes.push_back('\0');
-  bytes.append(message_id.data(), message_id.size());
-  AppendU32(&bytes, body_crc);
+  bytes.insert(bytes.end(), message_id.begin(), message_id.end());
+  bytes.resize(bytes.size() + sizeof(body_crc));
+  PutAt(bytes.data() + bytes.size() - sizeof(body_crc), body_crc);
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
   return std::string(reinterpret_cast<const char*>(canonical.digest), sizeof(canonical.digest));
@@ -122,6 +124,7 @@ void MessageSender::SendTo(TopicDirectory::Topic* topic, SendRequest request, Se
     store::SendItem& item = command.items.emplace_back();
     item.id_hash = std::move(message.id_hash);
     item.is_deliberate = message.is_deliberate;
+    item.retry_window_ms = message.retry_window_ms;
     item.deliver_at_ms = message.delivery.deliver_at_ms;
     item.delay_ms = message.delivery.delay_ms;
     item.tag_hash = message.tag_hash;

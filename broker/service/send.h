@@ -27,7 +27,8 @@ std::string MessageIdHash(absl::string_view topic, absl::string_view message_id,
 struct OutgoingMessage {
   std::string stored;          // message/codec.h; its queue id is filled in here.
   std::string id_hash;         // MessageIdHash(); empty: no protection against repeats.
-  bool is_deliberate = false;  // A repeat of this id is meant (prompt_answers.h).
+  bool is_deliberate = false;  // A repeat of this id is meant (deliberate_repeats.h).
+  uint32_t retry_window_ms = 0;  // As in store::SendItem.
   uint32_t tag_hash = 0;       // 0 = no tag.
   DeliveryTime delivery{};
 };

@@ -131,6 +131,17 @@ bool IsNewsTo(const GroupMembership& membership, const ClientSession& other) {
   return same == nullptr || TopicsOf(*same) != TopicsOf(membership);
 }
 
+absl::string_view HostOf(absl::string_view address) {
+  return address.substr(0, address.rfind(':'));
+}
+
+bool IsMemberFrom(const ClientSession& session, absl::string_view group,
+                  const Sessions::Origin& origin) {
+  return session.version == origin.version && session.language == origin.language &&
+         HostOf(session.address) == HostOf(origin.address) &&
+         MembershipOf(session, group) != nullptr;
+}
+
 // Groups to which the one or the other means something that the other does not.
 std::vector<std::string> ChangedGroups(const ClientSession& before, const ClientSession& after) {
   std::vector<std::string> changed;
@@ -219,6 +230,7 @@ absl::Status Sessions::Put(ClientSession session) {
     it = sessions_.emplace(session.client_id, Entry()).first;
   }
   Entry& entry = it->second;
+  lost_.erase(session.client_id);
   SeenBy(log_->self(), &entry);
   if (entry.session == session) return absl::OkStatus();
   Change(&entry, std::move(session));
@@ -296,6 +308,7 @@ void Sessions::SetConnections(absl::string_view client_id, size_t count, ClosedB
   if (closed_by == ClosedBy::kReplica) {
     if (Presence* const here = entry.Find(log_->self())) {
       here->drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
+      NoteLoss();
     }
     SendToPeers(kSentAway, client_id);
     return;
@@ -307,10 +320,62 @@ void Sessions::SetConnections(absl::string_view client_id, size_t count, ClosedB
 void Sessions::Gone(EntryMap::iterator it, ReplicaId replica) {
   std::erase_if(it->second.seen_by,
                 [replica](const Presence& presence) { return presence.replica == replica; });
-  if (it->second.seen_by.empty()) Erase(it);
+  if (!it->second.seen_by.empty()) return;
+  if (!it->second.session.memberships.empty() && lost_.size() < kLostMax) {
+    lost_[it->first] = {it->second.session, executor_->clock().SteadyNow() + kVanishedGrace};
+    NoteLoss();
+  }
+  Erase(it);
+}
+
+void Sessions::NoteLoss() { lost_until_ = executor_->clock().SteadyNow() + kVanishedGrace; }
+
+bool Sessions::LostSomeLately() const { return executor_->clock().SteadyNow() < lost_until_; }
+
+std::optional<std::string> Sessions::FindLostMember(absl::string_view consumer_group,
+                                                    const Origin& origin) const {
+  std::vector<absl::string_view> found;
+  const absl::Duration now = executor_->clock().SteadyNow();
+  for (const auto& [client_id, lost] : lost_) {
+    if (now < lost.until && IsMemberFrom(lost.session, consumer_group, origin)) {
+      found.push_back(client_id);
+    }
+    if (found.size() > 1) return std::nullopt;
+  }
+  auto group = by_group_.find(consumer_group);
+  if (group != by_group_.end()) {
+    for (const std::string& client_id : group->second) {
+      const Entry& entry = sessions_.find(client_id)->second;
+      const bool is_lost = !entry.IsConnectedHere() &&
+                           std::all_of(entry.seen_by.begin(), entry.seen_by.end(),
+                                       [](const Presence& presence) {
+                                         return presence.drop_at != absl::InfiniteDuration();
+                                       });
+      if (is_lost && IsMemberFrom(entry.session, consumer_group, origin)) {
+        found.push_back(client_id);
+      }
+      if (found.size() > 1) return std::nullopt;
+    }
+  }
+  if (found.empty()) return std::nullopt;
+  return std::string(found.front());
+}
+
+void Sessions::CameBack(absl::string_view client_id, absl::string_view address) {
+  ClientSession session;
+  if (auto lost = lost_.find(client_id); lost != lost_.end()) {
+    session = lost->second.session;
+  } else if (const ClientSession* const known = Find(client_id)) {
+    session = *known;
+  } else {
+    return;
+  }
+  session.address = std::string(address);
+  Put(std::move(session)).IgnoreError();  // Too many clients: it has to wait.
 }
 
 void Sessions::Remove(absl::string_view client_id) {
+  lost_.erase(client_id);
   auto it = sessions_.find(client_id);
   if (it == sessions_.end()) return;
   SendToPeers(kRemove, client_id);
@@ -402,6 +467,55 @@ const Subscription* Sessions::FindSubscription(absl::string_view consumer_group,
   return newest;
 }
 
+std::vector<std::string> Sessions::ConsumerGroupsOf(absl::string_view topic) const {
+  absl::btree_set<std::string> groups;
+  const auto wants = [topic](const std::vector<Subscription>& subscriptions) {
+    return std::any_of(
+        subscriptions.begin(), subscriptions.end(),
+        [topic](const Subscription& subscription) { return subscription.topic == topic; });
+  };
+  for (const auto& [id, entry] : sessions_) {
+    for (const GroupMembership& membership : entry.session.memberships) {
+      if (wants(membership.subscriptions)) groups.insert(membership.consumer_group);
+    }
+    if (!wants(entry.session.subscriptions)) continue;
+    groups.insert(entry.session.consumer_groups.begin(), entry.session.consumer_groups.end());
+  }
+  return {groups.begin(), groups.end()};
+}
+
+bool Sessions::HasSubscriptions(absl::string_view consumer_group) const {
+  auto group = by_group_.find(consumer_group);
+  if (group == by_group_.end()) return false;
+  for (const std::string& client_id : group->second) {
+    const GroupMembership* const membership =
+        MembershipOf(sessions_.find(client_id)->second.session, consumer_group);
+    if (membership != nullptr && !membership->subscriptions.empty()) return true;
+  }
+  return false;
+}
+
+std::vector<ReplicaId> Sessions::ReplicasOf(absl::string_view client_id) const {
+  std::vector<ReplicaId> replicas;
+  auto it = sessions_.find(client_id);
+  if (it == sessions_.end()) return replicas;
+  std::vector<Presence> seen = it->second.seen_by;
+  std::stable_sort(seen.begin(), seen.end(), [](const Presence& a, const Presence& b) {
+    return a.last_seen > b.last_seen;
+  });
+  for (const Presence& presence : seen) replicas.push_back(presence.replica);
+  return replicas;
+}
+
+void Sessions::ForEach(
+    absl::FunctionRef<void(const ClientSession& session, absl::Duration seen)> visit) const {
+  for (const auto& [id, entry] : sessions_) {
+    absl::Duration seen = -absl::InfiniteDuration();
+    for (const Presence& presence : entry.seen_by) seen = std::max(seen, presence.last_seen);
+    visit(entry.session, seen);
+  }
+}
+
 // --- Between replicas -----------------------------------------------------------
 
 void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
@@ -413,6 +527,7 @@ void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
     absl::StatusOr<ClientSession> session = DecodeSession(reader.rest());
     if (!session.ok()) return;
     if (!sessions_.contains(session->client_id) && sessions_.size() >= kSessionsMax) return;
+    lost_.erase(session->client_id);
     Entry& entry = sessions_[session->client_id];
     SeenBy(from, &entry);
     if (!(entry.session == *session)) Change(&entry, *std::move(session));
@@ -425,8 +540,11 @@ void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
     }
     return;
   }
-  auto it = sessions_.find(reader.Prefixed());
-  if (!reader.done() || it == sessions_.end()) return;
+  const absl::string_view client_id = reader.Prefixed();
+  if (!reader.done()) return;
+  if (kind == kRemove) lost_.erase(client_id);
+  auto it = sessions_.find(client_id);
+  if (it == sessions_.end()) return;
   if (kind == kRemove) {
     Erase(it);
   } else if (kind == kClosed) {
@@ -434,6 +552,7 @@ void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
   } else if (kind == kSentAway) {
     if (Presence* const there = it->second.Find(from)) {
       there->drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
+      NoteLoss();
     }
   }
 }
@@ -442,6 +561,7 @@ void Sessions::PeerUp(ReplicaId peer) { ShareAll(peer); }
 
 void Sessions::PeerDown(ReplicaId peer) {
   const absl::Duration drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
+  NoteLoss();
   for (auto& [id, entry] : sessions_) {
     if (Presence* const there = entry.Find(peer))
       there->drop_at = std::min(there->drop_at, drop_at);
@@ -497,6 +617,7 @@ void Sessions::DropSilent(absl::Duration now) {
     if (entry.seen_by.empty()) gone.push_back(id);
   }
   for (const std::string& client_id : gone) Erase(sessions_.find(client_id));
+  absl::erase_if(lost_, [now](const auto& lost) { return lost.second.until <= now; });
 }
 
 void Sessions::Tick(absl::Duration now) {

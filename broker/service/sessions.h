@@ -10,12 +10,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -125,6 +127,27 @@ class Sessions {
   void SetConnections(absl::string_view client_id, size_t count,
                       ClosedBy closed_by = ClosedBy::kClient);
 
+  // --- Members that come back without a word ----------------------------------
+  //
+  // Known for kVanishedGrace after the last connection was lost: the session is
+  // still there if a replica vanished with it, else it is kept aside.
+
+  static constexpr size_t kLostMax = 1000;
+
+  // Where a client speaks from.
+  struct Origin {
+    absl::string_view address;   // "ip:port"; only the host counts.
+    absl::string_view language;
+    int32_t version = 0;
+  };
+  // Whether there may be any. Cheap.
+  bool LostSomeLately() const;
+  // The classic member of the group that it must be; none if several might.
+  std::optional<std::string> FindLostMember(absl::string_view consumer_group,
+                                            const Origin& origin) const;
+  // It has a connection here again: SetConnections follows.
+  void CameBack(absl::string_view client_id, absl::string_view address);
+
   // The client said goodbye, here.
   void Remove(absl::string_view client_id);
   // It leaves one group of each kind (empty: none), and with the last the session ends.
@@ -142,6 +165,16 @@ class Sessions {
   // them is one, the newest of any member. Null: nobody said. Valid as Find's.
   const Subscription* FindSubscription(absl::string_view consumer_group, absl::string_view topic,
                                        const std::vector<std::string>& clients) const;
+  // Groups of which a member said that it wants messages of `topic`, sorted.
+  std::vector<std::string> ConsumerGroupsOf(absl::string_view topic) const;
+  // Whether a classic member of the group said what it wants, of any topic.
+  bool HasSubscriptions(absl::string_view consumer_group) const;
+  // Where the client was seen last, the latest first; this replica may be one.
+  std::vector<ReplicaId> ReplicasOf(absl::string_view client_id) const;
+  // Calls `visit` for every session, with its last sign of life by the executor's
+  // steady clock, in no order.
+  void ForEach(
+      absl::FunctionRef<void(const ClientSession& session, absl::Duration seen)> visit) const;
   size_t size() const { return sessions_.size(); }
 
   // From the replica.
@@ -170,6 +203,10 @@ class Sessions {
     bool IsConnectedHere() const { return streams > 0 || connections > 0; }
   };
   using EntryMap = absl::flat_hash_map<std::string, Entry>;
+  struct Lost {
+    ClientSession session;
+    absl::Duration until;
+  };
 
   void SeenBy(ReplicaId replica, Entry* entry);
   bool IsHere(Entry* entry) const;
@@ -185,6 +222,7 @@ class Sessions {
   void Erase(EntryMap::iterator it);
   // The replica has no connection of the client any more.
   void Gone(EntryMap::iterator it, ReplicaId replica);
+  void NoteLoss();
 
   CommandLog* const log_;
   Executor* const executor_;
@@ -193,6 +231,9 @@ class Sessions {
   // Client ids by consumer group; no empty sets.
   absl::flat_hash_map<std::string, absl::btree_set<std::string>> by_group_;
   absl::Duration last_share_ = -absl::InfiniteDuration();
+  // Sessions that ended with a connection, by client id; at most kLostMax.
+  absl::flat_hash_map<std::string, Lost> lost_;
+  absl::Duration lost_until_ = -absl::InfiniteDuration();  // The last of all losses.
 };
 
 }  // namespace totora::service

@@ -38,10 +38,14 @@ void TopicCreation::ForSend(const std::string& name, const std::string& default_
 void TopicCreation::ForConsumerGroup(const std::string& name, absl::Duration give_up, Found found) {
   FindOrMake(
       name, give_up,
-      [name]() -> absl::StatusOr<store::TopicConfig> {
+      [this, name]() -> absl::StatusOr<store::TopicConfig> {
         store::TopicConfig config;
         config.name = name;
         config.read_queues = config.write_queues = 1;
+        if (message::IsRetryTopic(name)) {
+          const auto group = state_->FindConsumerGroup(*message::ConsumerGroupOf(name));
+          if (group.has_value()) config.read_queues = config.write_queues = group->retry_queues;
+        }
         config.permission = kReadWrite;
         return config;
       },
@@ -76,6 +80,7 @@ absl::StatusOr<store::TopicConfig> TopicCreation::Copy(const std::string& name,
   }
   if ((config.permission & message::kPermissionInherit) == 0) return NotThere(name);
   config.name = name;
+  config.is_ordered = false;
   config.permission &= ~message::kPermissionInherit;
   const uint32_t asked = queues < 1 ? 1 : static_cast<uint32_t>(queues);
   config.read_queues = config.write_queues = std::clamp(asked, 1u, config.write_queues);

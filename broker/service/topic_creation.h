@@ -39,9 +39,12 @@ class TopicCreation {
   void ForSend(const std::string& name, const std::string& default_topic, int32_t queues,
                absl::Duration give_up, Found found);
 
-  // The retry or dead letter topic of a consumer group, made if it is missing:
-  // one queue, to read and to write.
+  // The retry or dead letter topic of a consumer group, made if it is missing, to
+  // read and to write: one queue, or as many as the group wants for its retries.
   void ForConsumerGroup(const std::string& name, absl::Duration give_up, Found found);
+
+  // The setting, from now on.
+  void SetCreatesOnSend(bool creates) { creates_on_send_ = creates; }
 
   // Makes kAutoCreateTopic, if it is missing and the setting wants it.
   void EnsureDefaultTopic(absl::Duration give_up, absl::AnyInvocable<void(absl::Status)> done);
@@ -59,7 +62,7 @@ class TopicCreation {
   CommandLog* const log_;
   const store::StateMachine* const state_;  // The directory learns later.
   Topics* const topics_;
-  const bool creates_on_send_;
+  bool creates_on_send_;
   // Who waits for a topic that is being made. Each is a request that a client
   // has open, so their number is bounded where requests are.
   absl::flat_hash_map<std::string, std::vector<Found>> making_;

@@ -10,6 +10,7 @@ TOTORA_JSON_BODY(ResetOffsetBody);
 TOTORA_JSON_BODY(ResetOffsetBodyForC);
 TOTORA_JSON_BODY(GetConsumerStatusBody);
 TOTORA_JSON_BODY(QueryCorrectionOffsetBody);
+TOTORA_JSON_BODY(ConsumerOffsetTable);
 TOTORA_JSON_BODY(QueryConsumeTimeSpanBody);
 TOTORA_JSON_BODY(QueryAssignmentRequestBody);
 TOTORA_JSON_BODY(QueryAssignmentResponseBody);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "remoting/bodies/body.h"
+#include "remoting/bodies/config.h"
 #include "remoting/bodies/message_queue.h"
 
 namespace totora::remoting {
@@ -79,6 +80,17 @@ struct QueryCorrectionOffsetBody {
 
   static void Visit(auto& self, auto& visitor) {
     visitor.Field("correctionOffsets", self.correction_offsets);
+  }
+};
+
+// To 43: next offsets by "topic@group" and queue id.
+struct ConsumerOffsetTable {
+  DataVersion data_version{};
+  std::map<std::string, std::map<int64_t, int64_t>> offset_table{};
+
+  static void Visit(auto& self, auto& visitor) {
+    visitor.Field("dataVersion", self.data_version);
+    visitor.Field("offsetTable", self.offset_table);
   }
 };
 
