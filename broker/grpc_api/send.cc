@@ -14,6 +14,10 @@
 namespace totora::grpc_api {
 namespace {
 
+// Of a request. Together they have at most 16 MiB, and as many headers as here.
+constexpr int kMessagesMax = 4096;
+static_assert(kMessagesMax <= static_cast<int>(store::SendCommand::kSendItemsMax));
+
 // As many entries as messages, in their order, whatever happened.
 void RefuseAll(const GrpcCallPtr& call, const v2::SendMessageRequest& request, v2::Code code,
                absl::string_view text) {
@@ -33,7 +37,7 @@ bool IsSame(const v2::Resource& a, const v2::Resource& b) {
 
 std::optional<Problem> CheckRequest(const v2::SendMessageRequest& request) {
   if (request.messages().empty()) return Problem{v2::MESSAGE_CORRUPTED, "no message to send"};
-  if (request.messages_size() > static_cast<int>(store::SendCommand::kSendItemsMax)) {
+  if (request.messages_size() > kMessagesMax) {
     return Problem{v2::BAD_REQUEST, "too many messages in one request"};
   }
   for (const v2::Message& message : request.messages()) {

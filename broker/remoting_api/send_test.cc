@@ -13,6 +13,7 @@
 #include "message/digest.h"
 #include "message/message.h"
 #include "message/message_id.h"
+#include "store/commands.h"
 
 namespace totora::remoting_api {
 namespace {
@@ -344,6 +345,24 @@ TEST_F(SendTest, HalfMessagesAreNotSupportedYetAndStoreNothing) {
   }
 
   EXPECT_TRUE(StoredIn("t", 0).empty());
+}
+
+// RocketMQ's example of a split batch sends 13,000 messages at a time.
+TEST_F(SendTest, TheLargestBatchIsStoredAndAnsweredAndOneMoreIsIllegal) {
+  std::string body;
+  for (size_t i = 0; i < store::SendCommand::kSendItemsMax; ++i) AddItem("hello", "", &body);
+  remoting::SendMessageRequest header = SendHeader("t");
+  header.batch = true;
+
+  const Command answer = Send(peer(), header, body, RequestCode::kSendBatchMessage);
+  AddItem("hello", "", &body);
+  const Command refused = Send(peer(), header, body, RequestCode::kSendBatchMessage);
+
+  EXPECT_EQ(answer.code, 0) << answer.remark;
+  const std::vector<std::string> ids = absl::StrSplit(Field(answer, "msgId"), ',');
+  EXPECT_EQ(ids.size(), store::SendCommand::kSendItemsMax);
+  EXPECT_EQ(StoredIn("t", 0).size(), store::SendCommand::kSendItemsMax);
+  EXPECT_EQ(refused.code, 13);
 }
 
 TEST_F(SendTest, BadBatchesAreIllegalAndStoreNothing) {
