@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -224,6 +225,40 @@ TEST(StuckDisk, ALeaderHandsOverToAReplicaThatGetsOn) {
     EXPECT_LE(took, absl::Seconds(3));
     EXPECT_EQ(answered, 1);
   }
+}
+
+// Until somebody else leads, what waits for its disk must not grow with what
+// clients send, however fast its followers are.
+TEST(StuckDisk, ALeaderProposesNoMoreThan64MiBBeyondWhatItHasWritten) {
+  Group group(1);
+  group.StartAll();
+  group.RunUntil([&] { return group.Leader(3) != nullptr; });
+  Process* const leader = group.Leader(3);
+  ASSERT_NE(leader, nullptr);
+  // What it says does not matter: the log takes it, the state machine refuses it.
+  const std::string payload(1 << 20, 'x');
+  int sent = 0;
+  int answered = 0;
+  int answered_by_leader = 0;
+
+  leader->StallDisk(absl::Seconds(20));
+  group.RunUntil([&] {
+    if (leader->status().role != raft::Role::kLeader) return true;
+    answered_by_leader = answered;
+    for (; sent < answered + 32 && sent < 200; ++sent) {
+      leader->replica()->Submit(
+          static_cast<uint16_t>(store::CommandKind::kSend), payload, absl::InfiniteDuration(),
+          [&](absl::StatusOr<absl::string_view> result) { answered += result.ok(); });
+    }
+    return false;
+  });
+
+  EXPECT_LE(answered_by_leader, 64);
+  EXPECT_GE(answered_by_leader, 60);
+  EXPECT_GT(sent, 64);
+  // The next leader gets the rest, and this replica hears of it when its disk moves.
+  group.RunUntil([&] { return answered == sent; }, absl::Seconds(60));
+  EXPECT_EQ(answered, sent);
 }
 
 }  // namespace
