@@ -81,8 +81,12 @@ absl::StatusOr<KillTimes> KillAndWatch(Cluster* cluster, const std::vector<int>&
     if (std::find(victims.begin(), victims.end(), broker.id) != victims.end()) continue;
     survivors.push_back(broker.id);
     if (!with_election) continue;
-    TOTORA_ASSIGN_OR_RETURN(const ReplicaView view, cluster->Look(broker.id));
-    term = std::max(term, view.term);
+    // Whom we ask may be slow to answer on a busy machine.
+    absl::StatusOr<ReplicaView> view = cluster->Look(broker.id);
+    const absl::Duration give_up = SteadyNow() + patience;
+    while (!view.ok() && SteadyNow() < give_up) view = cluster->Look(broker.id);
+    if (!view.ok()) return view.status();
+    term = std::max(term, view->term);
   }
   int fd = -1;
   if (with_reset) {

@@ -93,22 +93,31 @@ def main():
              "machine; an acknowledgement is a majority synced to disk. "
              f"Seed {options.seed}.", ""]
     raw = {}
+    out = options.out or os.path.join(ROOT, "docs", "results", f"{today}-main-job.md")
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+
+    def write():
+        """After every part: the next one may fail."""
+        with open(os.path.join(work, "raw.json"), "w", encoding="utf-8") as file:
+            json.dump(raw, file, indent=1)
+        with open(out, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines).rstrip() + "\n")
+
     if "load" in options.parts:
         print("report: load", flush=True)
         raw["load"] = load.run(options, work)
         lines += ["## Load, memory, start", ""] + load.describe(raw["load"]) + [""]
+        write()
     if "kills" in options.parts:
         lines += ["## The leader is killed with -9", ""]
         for mode in options.modes.split(","):
             print(f"report: kills, {mode}", flush=True)
+            # Gigabytes that the parts before left to be written back would
+            # delay the syncs of this one.
+            os.sync()
             raw[mode] = kills.run(options, mode, options.seed, work)
             lines += kills.describe(mode, raw[mode]) + [""]
-    with open(os.path.join(work, "raw.json"), "w", encoding="utf-8") as file:
-        json.dump(raw, file, indent=1)
-    out = options.out or os.path.join(ROOT, "docs", "results", f"{today}-main-job.md")
-    os.makedirs(os.path.dirname(out), exist_ok=True)
-    with open(out, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines).rstrip() + "\n")
+            write()
     print(f"report: {out}")
     if options.work is None:
         shutil.rmtree(work)
