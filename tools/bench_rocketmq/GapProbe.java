@@ -3,8 +3,8 @@ import org.apache.rocketmq.common.message.Message;
 
 /**
  * One producer that sends and waits, with the settings that programs start with: prints each time
- * that passed between two acknowledged sends, if it was long. Arguments: nameserver, topic,
- * seconds.
+ * that passed between two acknowledged sends, if it was long, and when it ended, in ms since the
+ * epoch; and the time, once a second, while sends succeed. Arguments: nameserver, topic, seconds.
  */
 public class GapProbe {
   private static final long LONG_MS = 20;
@@ -16,6 +16,7 @@ public class GapProbe {
     long end = System.nanoTime() + Long.parseLong(args[2]) * 1_000_000_000L;
     long stored = 0;
     long last = 0;
+    long told = System.nanoTime();
     while (System.nanoTime() < end) {
       try {
         producer.send(new Message(args[1], new byte[1024]));
@@ -27,7 +28,11 @@ public class GapProbe {
       long now = System.nanoTime();
       if (stored++ == 0) System.out.println("ready");
       else if (now - last > LONG_MS * 1_000_000) {
-        System.out.printf("gap %d%n", (now - last) / 1_000_000);
+        System.out.printf("gap %d %d%n", (now - last) / 1_000_000, System.currentTimeMillis());
+      }
+      if (now - told > 1_000_000_000L) {
+        System.out.printf("at %d%n", System.currentTimeMillis());
+        told = now;
       }
       last = now;
       System.out.flush();

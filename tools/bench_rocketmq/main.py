@@ -26,7 +26,12 @@ import servers
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 TOPIC = "bench"
-WARM_UP_S = 10
+# RocketMQ's servers need a minute until the JVM has compiled what they run:
+# after 10 s they serve a tenth of what they do later.
+WARM_UP_S = 60
+WINDOW_S = 10  # The producer prints its figures so often.
+# After the kill the probe is watched until it has sent for so long.
+RECOVERED_S = 8
 TPS = re.compile(r"Send TPS: (\d+) \| Max RT\(ms\): (\d+) \| Average RT\(ms\): +([\d.]+)"
                  r" \| Send Failed: (\d+)")
 # Name, what is run, its flags: `totora bench`, which speaks both dialects.
@@ -74,24 +79,25 @@ def measure_producer(options, system, work):
         client_at.append(processes.cpu_us([producer.pid]))
         windows.append({"tps": int(found.group(1)), "max_ms": int(found.group(2)),
                         "average_ms": float(found.group(3)), "failed": int(found.group(4))})
-        # The first window is warm-up: it only tells where the others begin.
-        if len(windows) * 10 >= WARM_UP_S + options.seconds:
+        if len(windows) * WINDOW_S >= WARM_UP_S + options.seconds:
             break
     watchdog.cancel()
     memory = {name: processes.rss_mb(pid) for name, pid in system.pids().items()}
     anonymous = sum(processes.anonymous_mb(pid) for pid in pids)
     end(producer)
-    if len(windows) < 2:
+    # The last window of the warm-up only tells where the others begin.
+    began = WARM_UP_S // WINDOW_S - 1
+    if len(windows) < began + 2:
         raise RuntimeError(f"{system.name}: the producer printed {len(windows)} figures")
-    counted = windows[1:]
-    messages = sum(window["tps"] for window in counted) * 10
+    counted = windows[began + 1:]
+    messages = sum(window["tps"] for window in counted) * WINDOW_S
     if messages == 0:
         raise RuntimeError(f"{system.name}: the producer sent nothing: {windows}")
     return {"tps": statistics.mean(window["tps"] for window in counted),
             "average_ms": statistics.mean(window["average_ms"] for window in counted),
-            "failed": counted[-1]["failed"] - windows[0]["failed"],
-            "server_cpu_us": (cpu_at[-1] - cpu_at[0]) / messages,
-            "client_cpu_us": (client_at[-1] - client_at[0]) / messages,
+            "failed": counted[-1]["failed"] - windows[began]["failed"],
+            "server_cpu_us": (cpu_at[-1] - cpu_at[began]) / messages,
+            "client_cpu_us": (client_at[-1] - client_at[began]) / messages,
             "rss_mb": sum(memory.values()), "largest_mb": max(memory.values()),
             "anonymous_mb": anonymous}
 
@@ -102,18 +108,21 @@ def measure_gap(options, system, work):
     probe = java_client(options, system.namesrv, work, os.path.join(ROOT, "tools", "bench_rocketmq",
                                                                     "GapProbe.java"),
                         system.namesrv, TOPIC, str(options.gap_s))
+    killed_ms = None
     gaps = []
     try:
         for line in probe.stdout:
-            if line.startswith("ready"):
+            word, *figures = line.split()
+            if word == "ready":
                 time.sleep(2)
-                gaps.clear()
+                killed_ms = time.time() * 1000
                 system.kill_leader(TOPIC)
-            elif line.startswith("gap"):
-                gaps.append(int(line.split()[1]))
-                # A longer one may follow: some seconds show it.
-                if gaps[-1] > 1000 or len(gaps) > 5:
-                    break
+            elif word == "gap" and killed_ms and int(figures[1]) >= killed_ms:
+                gaps.append(int(figures[0]))
+            elif word == "at" and killed_ms and int(figures[0]) > killed_ms + RECOVERED_S * 1000:
+                break
+        else:
+            raise RuntimeError(f"{system.name}: no sends within {options.gap_s} s after the kill")
     finally:
         end(probe)
     return max(gaps, default=0)

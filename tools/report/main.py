@@ -20,6 +20,7 @@ import tempfile
 
 import kills
 import load
+import stolen
 
 ROOT = kills.ROOT
 
@@ -105,8 +106,10 @@ def main():
 
     if "load" in options.parts:
         print("report: load", flush=True)
+        before = stolen.read()
         raw["load"] = load.run(options, work)
-        lines += ["## Load, memory, start", ""] + load.describe(raw["load"]) + [""]
+        lines += ["## Load, memory, start", "", stolen.describe_since(before), ""]
+        lines += load.describe(raw["load"]) + [""]
         write()
     if "kills" in options.parts:
         lines += ["## The leader is killed with -9", ""]
@@ -115,8 +118,9 @@ def main():
             # Gigabytes that the parts before left to be written back would
             # delay the syncs of this one.
             os.sync()
+            before = stolen.read()
             raw[mode] = kills.run(options, mode, options.seed, work)
-            lines += kills.describe(mode, raw[mode]) + [""]
+            lines += kills.describe(mode, raw[mode]) + ["", stolen.describe_since(before), ""]
             write()
     print(f"report: {out}")
     if options.work is None:
