@@ -5,11 +5,11 @@
 #   make demo             a real three-replica cluster that loses its leader
 #   make demo ONESHOT=1   the same, ends by itself; status 0 or 1
 #   make test             everything that must pass before a commit
-#   make compat           the official gRPC clients, unmodified
-#   make compat-classic   the clients of the classic protocol, unmodified
+#   make compat           the official clients of both protocols, unmodified (20 min)
+#   make compat-classic   only those of the classic protocol
 #   make mqadmin          RocketMQ's mqadmin, its output compared with RocketMQ's
 #   make bench-rocketmq   RocketMQ's benchmark producer against RocketMQ and against Totora (10 min)
-#   make test-full        test with thousands of seeds and long tests, both compats, mqadmin
+#   make test-full        test with thousands of seeds and long tests, compat in its longer form, mqadmin
 #   make clean
 #
 # JOBS=N limits parallel compilation.
@@ -35,7 +35,7 @@ test:
 	@JOBS=$(JOBS) tools/test.sh
 
 compat: build
-	@tests/compat/run.sh grpc $(COMPAT_ARGS)
+	@tests/compat/run.sh $(COMPAT_ARGS)
 
 compat-classic: build
 	@tests/compat/run.sh classic $(COMPAT_ARGS)
@@ -48,9 +48,8 @@ bench-rocketmq: build
 
 test-full:
 	@JOBS=$(JOBS) TOTORA_TEST_FULL=1 tools/test.sh
-	@$(MAKE) --no-print-directory compat
-	@$(MAKE) --no-print-directory compat-classic
+	@TOTORA_TEST_FULL=1 $(MAKE) --no-print-directory compat
 	@$(MAKE) --no-print-directory mqadmin
 
 clean:
-	rm -rf build tests/compat/java/target tests/compat/mqadmin/target tests/compat/node/node_modules
+	rm -rf build tests/compat/*/target tests/compat/*/bin tests/compat/node/node_modules

@@ -63,6 +63,11 @@ prepare_classic() {
   echo "compat: classic clients: $(node --version) with npm $(npm --version 2>/dev/null)"
   echo "compat: building the classic Go program"
   (cd classic-go && GOTOOLCHAIN=local "$go" build -mod=readonly -o bin/classic .)
+  local version
+  for version in 4.9.8 5.3.3; do
+    echo "compat: building the classic Java program with the client $version"
+    (cd classic-java && mvn -B -q -ntp -Dstyle.color=never -P "client-$version" package)
+  done
   echo "compat: installing the Node client"
   (cd node && npm ci --no-audit --no-fund --loglevel=error)
   if [[ ! -f $work/cpp-venv/lib/librocketmq.installed ]]; then
@@ -77,6 +82,7 @@ prepare_classic() {
 
 python3 -B harness/judge_test.py
 python3 -B harness/classic_judge_test.py
+python3 -B harness/classic_table_test.py
 failed=0
 if [[ $part != classic ]]; then
   prepare_grpc

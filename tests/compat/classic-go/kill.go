@@ -156,11 +156,13 @@ func send(arguments []string) error {
 func resend(p rocketmq.Producer, topic, seed string, every time.Duration, ended <-chan struct{}) {
 	message := primitive.NewMessage(topic, []byte("again-"+seed))
 	for n := 0; ; n++ {
+		began := time.Now()
 		result, err := p.SendSync(context.Background(), message)
 		if err != nil || result.Status != primitive.SendOK {
 			event("resend_failed", fields{"n": n, "error": fmt.Sprint(err, result)})
 		} else {
-			event("resent", fields{"n": n, "id": result.MsgID, "offset_id": result.OffsetMsgID})
+			event("resent", fields{"n": n, "id": result.MsgID, "offset_id": result.OffsetMsgID,
+				"took_ms": time.Since(began).Milliseconds()})
 		}
 		select {
 		case <-ended:

@@ -315,9 +315,11 @@ def resend(options, producer, ended):
     message = make_message(options.topic, "again-" + options.seed)
     n = 0
     while not ended.is_set():
+        began = time.monotonic()
         try:
             result = producer.send_sync(message)
-            event("resent", n=n, id=result.msg_id, offset_id=str(result.offset))
+            event("resent", n=n, id=result.msg_id, offset_id=str(result.offset),
+                  took_ms=int((time.monotonic() - began) * 1000))
         except Exception as failure:
             event("resend_failed", n=n, error=str(failure))
         n += 1

@@ -4,6 +4,7 @@ prints a table. See README.md."""
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 
@@ -20,6 +21,7 @@ def arguments():
     parser.add_argument("--lib", default=os.path.join(HERE, "target/lib"))
     parser.add_argument("--work", default=os.path.join(ROOT, "build/compat/examples"))
     parser.add_argument("--only", default="", help="names or parts of them, separated by commas")
+    parser.add_argument("--list", action="store_true", help="print the names, run nothing")
     return parser.parse_args()
 
 
@@ -42,6 +44,11 @@ def perform(stage, name, run):
 
 def main():
     options = arguments()
+    if options.list:
+        print("\n".join(name for name, _ in chosen(options.only)))
+        return 0
+    # So that `finally` below runs when somebody gives up on us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     shutil.rmtree(options.work, ignore_errors=True)
     os.makedirs(os.path.join(options.work, "out"))
     cluster = Cluster(options.totora, os.path.join(options.work, "cluster"))

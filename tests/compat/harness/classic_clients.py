@@ -24,11 +24,12 @@ def _flags(values):
             for text in ("--" + name.replace("_", "-"), str(value))]
 
 
-def _listed(command):
-    listed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    if listed.returncode != 0 or not listed.stdout.split():
-        raise Failure(f"`{' '.join(command)}`: {listed.stderr.strip()[-500:]}")
-    return listed.stdout.split()
+def listed(command):
+    """The names that `command` prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode != 0 or not done.stdout.split():
+        raise Failure(f"`{' '.join(command)}`: {done.stderr.strip()[-500:]}")
+    return done.stdout.split()
 
 
 class Go:
@@ -42,7 +43,7 @@ class Go:
     def own_scenarios(self, cluster):
         command = [self._binary, "-namesrv", cluster.namesrv, "-broker", cluster.endpoint,
                    "-parallel", "6"]
-        return command, _listed([self._binary, "-list"])
+        return command, listed([self._binary, "-list"])
 
     def program(self, verb, flags):
         return [self._binary, verb, *_flags(flags)]
@@ -55,7 +56,7 @@ class _OwnTopics:
     tells_queues = True
 
     def own_scenarios(self, cluster):
-        names = _listed([*self._command(), "list"])
+        names = listed([*self._command(), "list"])
         prefix = f"{self.name}-{int(time.time())}"
         for name in names:
             cluster.create_topic(f"{prefix}-{name}")
@@ -86,4 +87,28 @@ class Cpp(_OwnTopics):
                 os.path.join(COMPAT, "cpp-python", "main.py")]
 
 
-CLIENTS = {client.name: client for client in (Go(), Node(), Cpp())}
+class Java:
+    """One program, built with the client of each version."""
+
+    # It fails pending calls, and connects again, as soon as a connection closes.
+    aims_s = {"producer": 1, "consumer": 2}
+    tells_queues = True
+
+    def __init__(self, version):
+        self.name = f"java-{version}"
+        self.about = f"rocketmq-client {version}"
+        built = os.path.join(COMPAT, "classic-java", "target", version)
+        # Memory and compiler threads are bounded: many of these run at once.
+        self._command = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
+                         f"{built}/classic.jar:{built}/lib/*", "totora.classic.Main"]
+
+    def own_scenarios(self, cluster):
+        command = [*self._command, "-namesrv", cluster.namesrv, "-parallel", "6"]
+        return command, listed([*self._command, "list"])
+
+    def program(self, verb, flags):
+        return [*self._command, verb, *_flags(flags)]
+
+
+CLIENTS = {client.name: client
+           for client in (Java("4.9.8"), Java("5.3.3"), Go(), Node(), Cpp())}

@@ -11,6 +11,10 @@ import collections
 import re
 
 COMPLAINTS_MAX = 8
+KILL_TAKES_MS = 500  # From before the kill is ordered until the process is gone.
+# Brokers take a repeat of what they answered later than this for a retry: the
+# client waits for 3 s.
+PROMPT_MS = 2500
 _SCENARIO = re.compile(r"^(ok|FAILED)\s+(\S+)\s+(\S+)\s*(.*)$")
 
 
@@ -46,7 +50,7 @@ def survived_kill(seed, sends, receives, stored_ids, killed_ms, settled_ms, queu
     if len(sent) != len(_named(sends, "sent")):
         complaints.append("two acknowledged sends have one id")
     complaints += _received(seed, sent, receives)
-    complaints += _stored(sent, sends, receives, stored_ids)
+    complaints += _stored(sent, sends, receives, stored_ids, killed_ms)
     complaints += _queues(receives, settled_ms, queues)
     return _shorten(complaints)
 
@@ -68,46 +72,70 @@ def _received(seed, sent, receives):
     return complaints
 
 
-def _stored(sent, sends, receives, stored_ids):
+def _stored(sent, sends, receives, stored_ids, killed_ms):
     stored = collections.Counter(stored_ids)
     complaints = [f"message {event['index']} was acknowledged and is not in the log"
                   for message_id, event in sent.items() if message_id not in stored]
-    resent = _resends(sends, stored, sent)
+    resent = {event.get("id") for event in _named(sends, "resent")}
+    if None in resent or "" in resent:
+        return complaints + ["the program does not say which id it sent again"]
     for message_id, times in stored.items():
         if times > 1 and message_id not in resent:
             complaints.append(f"{message_id} is stored {times} times")
+    return complaints + _resends(sends, receives, stored, killed_ms)
+
+
+def _resends(sends, receives, stored, killed_ms):
+    complaints = []
+    taken = taken_for_retries(sends)
+    for number, event in enumerate(taken):
+        if number > 0 or not _is_ambiguous(event, sends, killed_ms):
+            complaints.append(f"resend {event['n']}, "
+                              f"{(event['ms'] - killed_ms) / 1000:.1f} s after the kill, was taken "
+                              "for a retry of an earlier one")
+    wanted, times = resends(sends, stored.elements())
+    wanted -= len(taken)
     # One that failed visibly may be there or not.
-    failed = len(_named(sends, "resend_failed"))
-    wanted = sum(resent.values())
-    times = sum(stored[message_id] for message_id in resent)
-    swallowed = sum(max(0, count - stored[i]) for i, count in resent.items())
-    if swallowed > 1 or times > wanted + failed:
-        complaints.append(f"one object was sent {wanted} times on purpose and is stored "
-                          f"{times} times")
+    if not wanted <= times <= wanted + len(_named(sends, "resend_failed")):
+        complaints.append(f"one object was sent {wanted} times on purpose, but for what was taken "
+                          f"for a retry, and is stored {times} times")
+    ids = {event["id"] for event in _named(sends, "resent")}
     places = {(e["queue"], e["offset"]) for events in receives
-              for e in _named(events, "received") if e["id"] in resent}
+              for e in _named(events, "received") if e["id"] in ids}
     if len(places) != times:
         complaints.append(f"the object stored {times} times was received from {len(places)} places")
     return complaints
 
 
-def _resends(sends, stored, sent):
-    """How often each id was sent on purpose. One id for all, except that some
-    clients give each send of one object an id of its own."""
+def taken_for_retries(sends):
+    """The resends that were answered with the place of an earlier one. Clients
+    that make an id for each send of one object have none."""
+    seen = set()
+    taken = []
+    for event in _named(sends, "resent"):
+        place = (event["id"], event["offset_id"])
+        if place in seen:
+            taken.append(event)
+        seen.add(place)
+    return taken
+
+
+def _is_ambiguous(resend, sends, killed_ms):
+    """Whether nobody could tell this send from its predecessor's retry: the
+    connection broke between the two, or the predecessor's answer came so late
+    that the client need not have waited for it."""
     events = _named(sends, "resent")
-    if all(event.get("id") for event in events):
-        return collections.Counter(event["id"] for event in events)
-    # A program that does not tell: the only id that was stored more than once
-    # and is no plain message's.
-    twice = [i for i, times in stored.items() if times > 1 and i not in sent]
-    return {(twice[0] if len(twice) == 1 else None): len(events)}
+    before = events[events.index(resend) - 1]
+    late = before.get("took_ms", 0) > PROMPT_MS
+    # An answer just after `killed_ms` is one that the dying broker gave.
+    return late or before["ms"] < killed_ms + KILL_TAKES_MS and resend["ms"] >= killed_ms
 
 
 def resends(sends, stored_ids):
     """(how often one object was sent on purpose, how often it is stored)"""
     stored = collections.Counter(stored_ids)
-    wanted = _resends(sends, stored, {event["id"] for event in _named(sends, "sent")})
-    return sum(wanted.values()), sum(stored[message_id] for message_id in wanted)
+    ids = [event.get("id") for event in _named(sends, "resent")]
+    return len(ids), sum(stored[message_id] for message_id in set(ids))
 
 
 def held(receives):

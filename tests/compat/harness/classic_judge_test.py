@@ -16,8 +16,8 @@ class Killed(unittest.TestCase):
     def setUp(self):
         self.sends = [{"event": "sent", "index": n, "id": f"id{n}", "ms": 1000 + n * 10,
                        "body": f"m-{n}-{SEED}"} for n in range(4)]
-        self.sends += [{"event": "resent", "n": n, "id": "again", "ms": 1000 + n * 10,
-                        "offset_id": f"o{n}"} for n in range(3)]
+        self.sends += [{"event": "resent", "n": n, "id": "again", "ms": 900 + n * 2000,
+                        "offset_id": f"o{n}", "took_ms": 5} for n in range(3)]
         self.receives = [[{"event": "queues", "ms": 100, "count": 4},
                           {"event": "queues", "ms": 400, "count": 2}],
                          [{"event": "queues", "ms": 400, "count": 2}]]
@@ -72,18 +72,56 @@ class Killed(unittest.TestCase):
         self.sends[1]["id"] = "id0"
         self.assertIn("two acknowledged sends have one id", self.complaints())
 
-    def test_one_swallowed_resend_is_allowed_and_a_second_is_not(self):
+    def swallow(self, n):
+        """Resend n was answered with the place of its predecessor."""
+        resent = [e for e in self.sends if e["event"] == "resent"]
+        resent[n]["offset_id"] = resent[n - 1]["offset_id"]
+        self.stored.remove("again")
+        self.receives[0] = [e for e in self.receives[0]
+                            if e.get("id") != "again" or e["offset"] != 10 + n]
+
+    def test_the_first_resend_after_the_kill_may_be_taken_for_a_retry(self):
         self.assertEqual(judge.resends(self.sends, self.stored), (3, 3))
-        del self.receives[0][-1], self.stored[-1]
+        self.swallow(1)
         self.assertEqual(self.complaints(), [])
         self.assertEqual(judge.resends(self.sends, self.stored), (3, 2))
+        self.assertEqual([e["n"] for e in judge.taken_for_retries(self.sends)], [1])
+
+    def test_a_later_resend_may_not(self):
+        self.swallow(2)
+        self.assertOne("resend 2, 3.9 s after the kill, was taken for a retry")
+
+    def test_nor_one_before_the_kill(self):
+        self.swallow(1)
+        complaints = judge.survived_kill(SEED, self.sends, self.receives, self.stored, 3500,
+                                         SETTLED, 4)
+        self.assertIn("resend 1, -0.6 s after the kill, was taken for a retry", complaints[-1])
+
+    def test_an_answer_of_the_dying_broker_does_not_count_as_the_first_after_the_kill(self):
+        self.sends[-2]["ms"] = KILLED + 1
+        self.swallow(2)
+        self.assertEqual(self.complaints(), [])
+
+    def test_a_resend_behind_a_late_answer_may_be_taken_for_a_retry(self):
+        self.sends[-2]["took_ms"] = 2600
+        self.swallow(2)
+        self.assertEqual(self.complaints(), [])
+
+    def test_two_resends_may_never_be(self):
+        self.sends[-2]["took_ms"] = 2600
+        self.swallow(1)
+        self.swallow(2)
+        self.assertOne("resend 2, 3.9 s after the kill, was taken for a retry")
+
+    def test_a_resend_that_has_a_place_and_is_not_in_the_log_is_seen(self):
         del self.receives[0][-1], self.stored[-1]
-        self.assertOne("sent 3 times on purpose and is stored 1 times")
+        self.assertOne("sent 3 times on purpose, but for what was taken for a retry, and is "
+                       "stored 2 times")
 
     def test_a_resend_stored_twice_is_seen(self):
         self.stored.append("again")
         self.receives[0].append({**self.delivery(0), "id": "again", "offset": 99})
-        self.assertOne("sent 3 times on purpose and is stored 4 times")
+        self.assertOne("and is stored 4 times")
         self.sends.append({"event": "resend_failed", "n": 4, "ms": 1050, "error": "no"})
         self.assertEqual(self.complaints(), [])
 
@@ -91,20 +129,20 @@ class Killed(unittest.TestCase):
         del self.receives[0][-1]
         self.assertOne("stored 3 times was received from 2 places")
 
-    def test_resends_are_found_without_their_id(self):
-        for event in self.sends:
-            if event["event"] == "resent":
-                del event["id"]
-        self.assertEqual(self.complaints(), [])
+    def test_a_program_that_keeps_the_id_to_itself_is_seen(self):
+        del self.sends[-1]["id"]
+        self.assertOne("does not say which id")
 
-    def test_resends_may_have_ids_of_their_own(self):
+    def test_resends_may_have_ids_of_their_own_and_none_is_a_retry_then(self):
         for events in (self.sends, self.receives[0]):
             for n, event in enumerate(e for e in events if e.get("id") == "again"):
                 event["id"] = f"again{n}"
+                if "offset_id" in event:
+                    event["offset_id"] = "0"
         self.stored = [f"id{n}" for n in range(4)] + [f"again{n}" for n in range(3)]
         self.assertEqual(self.complaints(), [])
-        self.stored[-2:] = []
-        self.assertIn("on purpose and is stored 1 times", self.complaints()[0])
+        del self.stored[-1], self.receives[0][-1]
+        self.assertOne("and is stored 2 times")
 
     def test_retries_under_a_new_id_are_counted(self):
         self.assertEqual(judge.stored_under_new_ids(self.sends, self.receives), 0)

@@ -5,6 +5,7 @@ of its own: one producer, and two consumers that share the queues, so that any
 doubt about who is there would move one.
 """
 
+import dataclasses
 import os
 import shutil
 import time
@@ -27,16 +28,30 @@ INTERVAL_MS = 50
 RESEND_EVERY_MS = 2000
 
 
+@dataclasses.dataclass
+class Figures:
+    """What one client showed at one kill."""
+
+    standstill_s: dict  # Of "producer" and "consumer".
+    resent: int         # How often one object was sent on purpose, and stored.
+    stored: int
+
+
+def aims_s(client, mode):
+    return client.aims_s if mode == "group" else DIRECT_AIMS_S
+
+
 class Stage:
     """One client's part in the kill."""
 
-    def __init__(self, client, cluster, mode, folder, seed):
+    def __init__(self, client, cluster, mode, number, folder, seed):
         self.client = client
-        self.topic = f"kill-{mode}-{client.name}"
+        # Dots are no part of a topic's name.
+        self.topic = f"kill-{mode}-{number}-{client.name}".replace(".", "_")
         self.seed = f"{seed}-{client.name}"
         self.settled_ms = None
         self.complaints = []
-        self._aims_s = client.aims_s if mode == "group" else DIRECT_AIMS_S
+        self._aims_s = aims_s(client, mode)
         self._cluster = cluster
         self._folder = os.path.join(folder, self.topic)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -127,25 +142,28 @@ class Stage:
         stored = self._cluster.stored_ids(self.topic)
         self.complaints += classic_judge.survived_kill(
             self.seed, sends, receives, stored, killed_ms, self.settled_ms, QUEUES)
-        return self._note(sends, receives, stored, killed_ms)
+        figures = self._figures(sends, receives, stored, killed_ms)
+        return self._note(figures, sends, receives), figures
 
-    def _note(self, sends, receives, stored, killed_ms):
+    @staticmethod
+    def _figures(sends, receives, stored, killed_ms):
         standstill = classic_judge.standstill_ms
-        parts = {
+        return Figures({
             "producer": standstill(sends, "sent", killed_ms) / 1000,
             "consumer": max(standstill(e, "received", killed_ms) for e in receives) / 1000,
-        }
+        }, *classic_judge.resends(sends, stored))
+
+    def _note(self, figures, sends, receives):
         text = ", ".join(
             f"{what} {s:.1f} s" + (" (aim missed)" if s > self._aims_s[what] else "")
-            for what, s in parts.items())
+            for what, s in figures.standstill_s.items())
         failed = sum(e["event"] in ("send_failed", "resend_failed") for e in sends)
         twice = classic_judge.received_more_than_once(receives)
         renamed = classic_judge.stored_under_new_ids(sends, receives)
-        resent = "{} resent, {} of them stored".format(*classic_judge.resends(sends, stored))
         late_s = classic_judge.latest_ms(sends, receives) / 1000
         return (f"{text}, latest message {late_s:.1f} s, "
                 f"{sum(e['event'] == 'sent' for e in sends)} sent, {failed} failed, "
-                f"{resent}, {twice} received twice"
+                f"{figures.resent} resent, {figures.stored} of them stored, {twice} received twice"
                 + (f", {renamed} stored again under an id that the client made for its retry"
                    if renamed else ""))
 
@@ -157,17 +175,19 @@ class Stage:
             process.kill()
 
 
-def run(clients, cluster, mode, folder, seed):
-    """Returns {client's name: (complaints, note)}."""
+def run(clients, cluster, mode, number, folder, seed):
+    """The `number`th kill of this cluster's leader. Returns
+    {client's name: (complaints, note, Figures or None)}."""
     cluster.wait_whole(60)
-    stages = [Stage(client, cluster, mode, folder, seed) for client in clients]
+    stages = [Stage(client, cluster, mode, number, folder, seed) for client in clients]
     try:
         killed_ms = _kill_under(stages, cluster)
         result = {}
         for stage in stages:
-            notes = []
-            stage.attempt(lambda s=stage, n=notes: n.append(s.judge(killed_ms)))
-            result[stage.client.name] = (stage.complaints, notes[0] if notes else "")
+            judged = []
+            stage.attempt(lambda s=stage, j=judged: j.append(s.judge(killed_ms)))
+            note, figures = judged[0] if judged else ("", None)
+            result[stage.client.name] = (stage.complaints, note, figures)
         return result
     finally:
         for stage in stages:

@@ -52,9 +52,11 @@ async function resend(producer, topic, seed, every, ended) {
       await sleep(20);
       continue;
     }
-    next = Date.now() + every;
+    const began = Date.now();
+    next = began + every;
     try {
-      event('resent', { n, id, offset_id: (await producer.send(again)).msgId });
+      const { msgId } = await producer.send(again);
+      event('resent', { n, id, offset_id: msgId, took_ms: Date.now() - began });
     } catch (error) {
       event('resend_failed', { n, error: String(error) });
     }

@@ -140,9 +140,11 @@ final class Events {
     try {
       int n = 0;
       do {
+        long began = System.nanoTime();
         try {
           SendResult result = producer.send(message);
-          event("resent", "n", n, "id", result.getMsgId(), "offset_id", result.getOffsetMsgId());
+          event("resent", "n", n, "id", result.getMsgId(), "offset_id", result.getOffsetMsgId(),
+              "took_ms", TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began));
         } catch (InterruptedException e) {
           throw e;
         } catch (Exception e) {

@@ -48,8 +48,8 @@ public final class Main {
   public static void main(String[] arguments) throws Exception {
     String command = arguments.length > 0 && !arguments[0].startsWith("-") ? arguments[0] : "";
     Map<String, String> flags = flags(arguments, command.isEmpty() ? 0 : 1);
-    keepFilesIn(flags.getOrDefault("files", System.getProperty("java.io.tmpdir")
-        + File.separator + "totora-classic-java"), flags.getOrDefault("log-level", "WARN"));
+    keepFilesIn(flags.getOrDefault("files", home() + File.separator + "totora-classic-java"),
+        flags.getOrDefault("log-level", "WARN"));
     int status = 0;
     if (command.isEmpty()) {
       status = scenarios(flags);
@@ -76,6 +76,11 @@ public final class Main {
       flags.put(arguments[i].replaceFirst("^--?", ""), arguments[i + 1]);
     }
     return flags;
+  }
+
+  /** Of the environment, which a harness can set; Java's user.home is that of the account. */
+  private static String home() {
+    return System.getenv().getOrDefault("HOME", System.getProperty("java.io.tmpdir"));
   }
 
   /** Both clients write logs, and offsets of broadcast consumers, below the home folder. */
