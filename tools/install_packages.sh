@@ -20,7 +20,7 @@ declare -A packages=(
     libjemalloc-dev libgtest-dev libgmock-dev libbenchmark-dev"
   [test]="clang-19 libclang-rt-19-dev e2fsprogs iproute2 procps python3 util-linux"
   [compat]="openjdk-17-jdk-headless maven python3 python3-venv python3-pip procps"
-  [compat-classic]="nodejs:node npm:npm"
+  [compat-classic]="nodejs:node npm:npm iproute2:ip"
   [root]="debootstrap"
 )
 
