@@ -20,6 +20,10 @@ public final class Main {
   private static final Map<String, Scenario> SCENARIOS = new LinkedHashMap<>();
 
   static {
+    // The longest first: they mostly wait, and others may run meanwhile.
+    SCENARIOS.put("deadletter", Consuming::deadLetter);
+    SCENARIOS.put("broadcast", Consuming::broadcast);
+    SCENARIOS.put("retry", Consuming::retry);
     SCENARIOS.put("sync", Sending::sync);
     SCENARIOS.put("async", Sending::async);
     SCENARIOS.put("oneway", Sending::oneWay);
@@ -34,10 +38,7 @@ public final class Main {
     SCENARIOS.put("offsets", Consuming::offsets);
     SCENARIOS.put("rebalance", Consuming::rebalance);
     SCENARIOS.put("orderly", Consuming::orderly);
-    SCENARIOS.put("broadcast", Consuming::broadcast);
     SCENARIOS.put("delay", Consuming::delay);
-    SCENARIOS.put("retry", Consuming::retry);
-    SCENARIOS.put("deadletter", Consuming::deadLetter);
     SCENARIOS.put("pull", Pulling::pull);
     SCENARIOS.put("litepull", Pulling::litePull);
     SCENARIOS.put("assign", Pulling::assign);
