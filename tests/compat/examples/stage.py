@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import time
 
@@ -114,9 +113,11 @@ class Program:
         return lines[-1][-300:]
 
     def stop(self):
-        """Most examples have no end of their own: the person who runs them presses ^C."""
+        """Most examples have no end of their own: the person who runs them presses ^C.
+        SIGTERM does the same to a JVM, and also where shells start us in the background,
+        which is where SIGINT is ignored."""
         if not self.ended():
-            self._process.send_signal(signal.SIGINT)
+            self._process.terminate()
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
