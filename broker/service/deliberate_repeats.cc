@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 
@@ -28,11 +29,16 @@ absl::Duration Between(uint32_t from, uint32_t to) {
 }  // namespace
 
 bool DeliberateRepeats::IsMeant(const Note& before, const Request& request) {
-  if (before.answer == Answer::kFailed) return false;
-  if (before.open == 0 && before.answer == Answer::kPrompt) return true;
-  return absl::AbsDuration(Between(before.arrived, Millis(request.arrived))) < kNobodyWaits &&
-         absl::AbsDuration(Between(before.born, static_cast<uint32_t>(request.born_ms))) <
-             kNobodyWaits;
+  if (before.answer_ms == kFailed) return false;
+  const absl::Duration ours = Between(before.arrived, Millis(request.arrived));
+  const absl::Duration clients = Between(before.born, static_cast<uint32_t>(request.born_ms));
+  if (before.open == 0 && before.answer_ms != kNoAnswer) {
+    // At least: the repeat may have lain unread, too. Asynchronous retries of Java
+    // carry the time of the first request, and show nothing here.
+    const absl::Duration unread = std::max(clients - ours, absl::ZeroDuration());
+    if (unread + absl::Milliseconds(before.answer_ms) <= kPrompt) return true;
+  }
+  return absl::AbsDuration(ours) < kNobodyWaits && absl::AbsDuration(clients) < kNobodyWaits;
 }
 
 bool DeliberateRepeats::Arrived(const Request& request) {
@@ -63,9 +69,11 @@ void DeliberateRepeats::Answered(const Request& request, bool was_stored, absl::
   Note& note = found->second;
   if (note.open > 0) --note.open;
   if (!was_stored) {
-    note.answer = Answer::kFailed;
+    note.answer_ms = kFailed;
   } else {
-    note.answer = now - request.arrived <= kPrompt ? Answer::kPrompt : Answer::kLate;
+    // Rounded up, so that kPrompt is the most.
+    const int64_t took = absl::ToInt64Milliseconds(now - request.arrived + absl::Microseconds(999));
+    note.answer_ms = static_cast<uint16_t>(std::clamp<int64_t>(took, 0, kFailed - 1));
   }
 }
 

@@ -4,7 +4,9 @@
 // carry the same id. A client tries again only when it was told of a failure or
 // has waited in vain; so a repeat over the same live connection is meant
 //
-//   - if the last request of that id was answered in time with success, or
+//   - if the last request of that id was answered in time with success, the time
+//     included for which it must have lain unread: the client sent the two
+//     further apart than we read them, or
 //   - if it came so soon behind the last one, by our clock and by the client's,
 //     that nobody can have waited: loops of asynchronous sends, and of Go's
 //     one-way sends, which look like any other.
@@ -61,7 +63,9 @@ class DeliberateRepeats {
   size_t size() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  enum class Answer : uint8_t { kNone, kPrompt, kLate, kFailed };
+  // Instead of the time that the last answer took.
+  static constexpr uint16_t kNoAnswer = 0xffff;
+  static constexpr uint16_t kFailed = 0xfffe;
   // Of one id on one connection. Times are low halves of ms: only differences
   // of a few seconds are looked at.
   struct Note {
@@ -69,7 +73,7 @@ class DeliberateRepeats {
     uint32_t arrived = 0;              // The last request,
     uint32_t born = 0;                 // likewise.
     uint16_t open = 0;                 // Requests that are not answered yet.
-    Answer answer = Answer::kNone;     // The last one.
+    uint16_t answer_ms = kNoAnswer;    // From arrival to the last answer.
   };
   struct Noted {
     uint64_t key;

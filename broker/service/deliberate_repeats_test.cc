@@ -49,6 +49,38 @@ TEST_F(DeliberateRepeatsTest, ARepeatAfterALateAnswerIsARetry) {
   EXPECT_FALSE(repeats_.Arrived(At()));
 }
 
+// Go waited for 3 s for a broker that had no processor to run on: what it sent
+// lay in the socket, was answered at once when we read it, and its retry came
+// right behind. It was stored twice.
+TEST_F(DeliberateRepeatsTest, ARepeatOfWhatLayUnreadForTooLongIsARetry) {
+  Request first = At();
+  now_ += absl::Milliseconds(2500);
+  first.arrived = now_;
+  repeats_.Arrived(first);
+  repeats_.Answered(first, true, now_ + absl::Milliseconds(700));
+  now_ += absl::Seconds(1);
+  EXPECT_FALSE(SendsAgain());
+}
+
+TEST_F(DeliberateRepeatsTest, ARepeatOfWhatLayUnreadForAWhileIsMeant) {
+  Request first = At();
+  now_ += absl::Seconds(2);
+  first.arrived = now_;
+  repeats_.Arrived(first);
+  repeats_.Answered(first, true, now_ + kSoon);
+  now_ += absl::Seconds(1);
+  EXPECT_TRUE(SendsAgain());
+}
+
+// One that came by a clock that was set back, or in a batch of late reads.
+TEST_F(DeliberateRepeatsTest, ARepeatThatLayUnreadItselfSaysNothingOfTheFirst) {
+  SendsAgain();
+  Request late = At();
+  now_ += absl::Seconds(4);
+  late.arrived = now_;
+  EXPECT_TRUE(repeats_.Arrived(late));
+}
+
 // Also if an earlier send of the same object went well.
 TEST_F(DeliberateRepeatsTest, ARepeatAfterAFailureIsARetry) {
   SendsAgain();
