@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-mvn -B -q -ntp -Dstyle.color=never package
+mvn -B -q -ntp -Dstyle.color=never package >&2  # It writes colours all the same.
 
 if unshare --net --map-root-user true 2>/dev/null; then
   exec unshare --net --map-root-user sh -c 'ip link set lo up && exec python3 -B main.py "$@"' \
