@@ -63,6 +63,8 @@ prepare_classic() {
   echo "compat: classic clients: $(node --version) with npm $(npm --version 2>/dev/null)"
   echo "compat: building the classic Go program"
   (cd classic-go && GOTOOLCHAIN=local "$go" build -mod=readonly -o bin/classic .)
+  echo "compat: building the Go program of both dialects"
+  (cd cross-dialect && GOTOOLCHAIN=local "$go" build -mod=readonly -o bin/cross .)
   local version
   for version in 4.9.8 5.3.3; do
     echo "compat: building the classic Java program with the client $version"

@@ -3,8 +3,8 @@
 // due, as often as it fails, and at last as a dead letter. One line a scenario;
 // the exit code is the number of those that failed.
 //
-//	cross list
-//	cross scenarios --namesrv H:P --endpoint H:P --prefix P
+//	bin/cross list
+//	bin/cross scenarios --namesrv H:P --endpoint H:P --prefix P
 //
 // The topic of a scenario is PREFIX-NAME, of type mixed, its group
 // PREFIX-NAME-group with 2 attempts; both are there before it starts.

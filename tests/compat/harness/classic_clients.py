@@ -4,7 +4,7 @@ A client has a name, and may have
   own_scenarios(cluster)   a command that runs them and prints a line for each,
                            and the names that this command must print;
   program(verb, flags)     a command that obeys the contract of `send` and
-                           `receive` (README.md).
+                           `receive` (README.md): only then it meets the kills.
 """
 
 import os
@@ -110,5 +110,22 @@ class Java:
         return [*self._command, verb, *_flags(flags)]
 
 
+class CrossDialect:
+    """One program with the Go clients of both protocols: what one dialect sends
+    the other receives."""
+
+    name = "cross"
+    _binary = os.path.join(COMPAT, "cross-dialect", "bin", "cross")
+
+    def own_scenarios(self, cluster):
+        names = listed([self._binary, "list"])
+        prefix = f"{self.name}-{int(time.time())}"
+        for name in names:
+            cluster.create_topic(f"{prefix}-{name}", "mixed")
+            cluster.create_group(f"{prefix}-{name}-group", attempts=2)
+        flags = _flags({"namesrv": cluster.namesrv, "endpoint": cluster.endpoint, "prefix": prefix})
+        return [self._binary, "scenarios", *flags], names
+
+
 CLIENTS = {client.name: client
-           for client in (Java("4.9.8"), Java("5.3.3"), Go(), Node(), Cpp())}
+           for client in (Java("4.9.8"), Java("5.3.3"), Go(), Node(), Cpp(), CrossDialect())}

@@ -139,20 +139,21 @@ def main():
     # So that what `finally` stops is stopped when CI gives up on us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
+    killed = [client for client in clients if hasattr(client, "program")]
     table = Table()
     began = time.monotonic()
 
     def group(cluster):
         if "scenarios" in parts:
             all_scenarios([c for c in clients if hasattr(c, "own_scenarios")], cluster, work, table)
-        if "kill-group" in parts:
-            kill(clients, cluster, "group", options, work, table)
+        if killed and "kill-group" in parts:
+            kill(killed, cluster, "group", options, work, table)
 
     if {"scenarios", "kill-group"} & set(parts):
         with_cluster(options, "group", True, work, group, table)
-    if "kill-direct" in parts:
+    if killed and "kill-direct" in parts:
         with_cluster(options, "direct", False, work,
-                     lambda c: kill(clients, c, "direct", options, work, table), table)
+                     lambda c: kill(killed, c, "direct", options, work, table), table)
     if "examples" in parts:
         try:
             examples(options, work, table)
@@ -162,7 +163,7 @@ def main():
     table.print()
     if options.markdown:
         known = {c.name: (c.about, classic_kill.aims_s(c, "group"), classic_kill.aims_s(c, "direct"))
-                 for c in clients}
+                 for c in killed}
         with open(options.markdown, "w", encoding="utf-8") as file:
             file.write(table.markdown(known))
     return 0 if table.passed() else 1

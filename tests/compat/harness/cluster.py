@@ -47,8 +47,12 @@ class Cluster:
     def status(self):
         return json.loads(self._local("status", "--output", "json"))
 
-    def create_topic(self, topic):
-        self._run("topic", "create", topic, "--type", "normal", "--queues", "8",
+    def create_topic(self, topic, message_type="normal"):
+        self._run("topic", "create", topic, "--type", message_type, "--queues", "8",
+                  "--dir", self._folder)
+
+    def create_group(self, group, attempts):
+        self._run("consumer-group", "create", group, "--max-attempts", str(attempts),
                   "--dir", self._folder)
 
     def kill_leader(self):
