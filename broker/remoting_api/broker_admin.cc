@@ -4,11 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "broker/remoting_api/admin_access.h"
 #include "broker/remoting_api/admin_reply.h"
 #include "broker/remoting_api/config_bodies.h"
+#include "broker/remoting_api/route.h"
 #include "common/configuration.h"
 #include "remoting/bodies/route.h"
 #include "remoting/properties_text.h"
@@ -48,12 +47,6 @@ void GetConfig(const HandlerContext& context, RemotingRequestPtr request) {
                           &content.fields);
     request->Reply(ResponseCode::kSuccess, content);
   });
-}
-
-std::string AddressText(const service::Address& address) {
-  const bool is_ipv6 = absl::StrContains(address.host, ':');
-  return is_ipv6 ? absl::StrCat("[", address.host, "]:", address.port)
-                 : absl::StrCat(address.host, ":", address.port);
 }
 
 // As nameservers answer it: every live replica, id 0 being the one that serves.

@@ -276,6 +276,23 @@ void ConsumeDirectly(const HandlerContext& context, RemotingRequestPtr request,
 
 }  // namespace
 
+void AskClientForBody(const HandlerContext& context, RequestCode code,
+                      const std::string& client_id,
+                      std::vector<std::pair<std::string, std::string>> fields,
+                      ClientBodyDone done) {
+  const ClientQuestion question{static_cast<int32_t>(code), client_id, Fields{std::move(fields)}};
+  AskClient(context, question, [done = std::move(done)](ClientAnswer answer) mutable {
+    if (answer.status.ok() && answer.code != static_cast<int32_t>(ResponseCode::kSuccess)) {
+      answer.status = absl::FailedPreconditionError(answer.remark);
+    }
+    if (answer.status.ok()) {
+      done(std::move(answer.body));
+    } else {
+      done(answer.status);
+    }
+  });
+}
+
 void AddClientCalls(const HandlerContext* context, remoting::RemotingService* to) {
   AddQuestion(context, to, RequestCode::kGetConsumerRunningInfo, &GetRunningInfo);
   AddQuestion(context, to, RequestCode::kConsumeMessageDirectly, &ConsumeDirectly);

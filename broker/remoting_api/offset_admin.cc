@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/remoting_api/admin_access.h"
 #include "broker/remoting_api/admin_reply.h"
-#include "broker/remoting_api/client_channels.h"
+#include "broker/remoting_api/client_calls.h"
 #include "broker/remoting_api/config_bodies.h"
 #include "remoting/bodies/queues.h"
 #include "remoting/header/client.h"
@@ -95,34 +95,39 @@ void GetAllOffsets(const HandlerContext& context, const RemotingRequestPtr& requ
 
 // --- What consumers say themselves -------------------------------------------------------
 
-// Where consumers believe to be: asks each of them that is connected to this
-// replica. What does not come in time is left out, as RocketMQ does.
+// Where consumers believe to be: asks each of them, at whatever replica it is.
+// What does not come in time is left out, as RocketMQ does.
 //
 // Thread safety: confined to the replica's executor.
 class ConsumersAsked : public std::enable_shared_from_this<ConsumersAsked> {
  public:
-  ConsumersAsked(const HandlerContext& context, RemotingRequestPtr request, size_t count)
-      : context_(context), request_(std::move(request)), left_(count) {}
+  ConsumersAsked(const HandlerContext& context, RemotingRequestPtr request)
+      : context_(context), request_(std::move(request)) {}
 
-  void Ask(const std::string& client_id, const RemotingConnectionPtr& connection,
+  void Ask(const std::vector<std::string>& client_ids,
            const remoting::GetConsumerStatusRequest& header) {
-    Content content;
-    remoting::WriteFields(remoting::GetConsumerStatusRequest{header.topic, header.group, ""},
-                          &content.fields);
-    connection->Call(RequestCode::kGetConsumerStatusFromClient, content, kClientAnswersMax,
-                     [self = shared_from_this(),
-                      client_id](absl::StatusOr<remoting::Command> answer) mutable {
-                       self->context_.broker->executor()->Post(
-                           [self, client_id, answer = std::move(answer)] {
-                             self->Answered(client_id, answer);
-                           });
-                     });
+    left_ = client_ids.size();
+    context_.broker->executor()->PostAfter(kClientAnswersMax, [self = shared_from_this()] {
+      if (self->left_ > 0) ReplyBody(self->request_, self->body_);
+      self->left_ = 0;
+    });
+    for (const std::string& client_id : client_ids) {
+      AskClientForBody(context_, RequestCode::kGetConsumerStatusFromClient, client_id,
+                       {{"topic", std::string(header.topic)}, {"group", std::string(header.group)}},
+                       [self = shared_from_this(), client_id](absl::StatusOr<std::string> body) {
+                         self->context_.broker->executor()->Post(
+                             [self, client_id, body = std::move(body)] {
+                               self->Answered(client_id, body);
+                             });
+                       });
+    }
   }
 
  private:
-  void Answered(const std::string& client_id, const absl::StatusOr<remoting::Command>& answer) {
-    if (answer.ok() && answer->code == static_cast<int32_t>(ResponseCode::kSuccess)) {
-      auto status = remoting::DecodeBody<remoting::GetConsumerStatusBody>(answer->body.view());
+  void Answered(const std::string& client_id, const absl::StatusOr<std::string>& body) {
+    if (left_ == 0) return;  // Too late.
+    if (body.ok()) {
+      auto status = remoting::DecodeBody<remoting::GetConsumerStatusBody>(*body);
       if (status.ok()) body_.consumer_table[client_id] = std::move(status->message_queue_table);
     }
     if (--left_ == 0) ReplyBody(request_, body_);
@@ -130,7 +135,7 @@ class ConsumersAsked : public std::enable_shared_from_this<ConsumersAsked> {
 
   const HandlerContext& context_;
   const RemotingRequestPtr request_;
-  size_t left_;
+  size_t left_ = 0;
   remoting::GetConsumerStatusBody body_;
 };
 
@@ -138,12 +143,11 @@ void GetConsumerStatus(const HandlerContext& context, RemotingRequestPtr request
                        const remoting::GetConsumerStatusRequest& header) {
   // What the header points to lives as long as the request.
   context.broker->executor()->Post([&context, request = std::move(request), header] {
-    std::vector<std::pair<std::string, RemotingConnectionPtr>> consumers;
-    for (const std::string& client_id : context.broker->sessions().MembersOf(header.group)) {
-      if (!header.client_address.empty() && client_id != header.client_address) continue;
-      const auto connections = context.channels->ConnectionsOf(client_id);
-      if (connections.empty() || consumers.size() >= kClientsAskedMax) continue;
-      consumers.emplace_back(client_id, connections.front());
+    std::vector<std::string> consumers;
+    for (const std::string& client_id :
+         context.broker->sessions().MembersOf(header.group)) {
+      const bool is_meant = header.client_address.empty() || header.client_address == client_id;
+      if (is_meant && consumers.size() < kClientsAskedMax) consumers.push_back(client_id);
     }
     if (consumers.empty()) {
       request->Reply(ResponseCode::kSystemError,
@@ -151,10 +155,7 @@ void GetConsumerStatus(const HandlerContext& context, RemotingRequestPtr request
                                              header.group, "]")));
       return;
     }
-    const auto asked = std::make_shared<ConsumersAsked>(context, request, consumers.size());
-    for (const auto& [client_id, connection] : consumers) {
-      asked->Ask(client_id, connection, header);
-    }
+    std::make_shared<ConsumersAsked>(context, request)->Ask(consumers, header);
   });
 }
 

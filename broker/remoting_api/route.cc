@@ -12,13 +12,13 @@
 #include "remoting/header/nameserver.h"
 
 namespace totora::remoting_api {
-namespace {
-
 std::string AddressText(const service::Address& address) {
   const bool is_ipv6 = absl::StrContains(address.host, ':');
   return is_ipv6 ? absl::StrCat("[", address.host, "]:", address.port)
                  : absl::StrCat(address.host, ":", address.port);
 }
+
+namespace {
 
 // Id 0 alone: whoever answers there forwards what it does not lead.
 remoting::TopicRouteData RouteOf(const std::vector<service::GroupRoute>& routes,

@@ -3,10 +3,16 @@
 #ifndef TOTORA_BROKER_REMOTING_API_ROUTE_H_
 #define TOTORA_BROKER_REMOTING_API_ROUTE_H_
 
+#include <string>
+
 #include "broker/remoting_api/handler.h"
+#include "broker/service/routes.h"
 #include "remoting/service.h"
 
 namespace totora::remoting_api {
+
+// host:port, or [host]:port.
+std::string AddressText(const service::Address& address);
 
 // `context` must outlive the service.
 void AddRoutes(const HandlerContext* context, remoting::RemotingService* to);
