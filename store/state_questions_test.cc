@@ -116,5 +116,43 @@ TEST_F(Searches, EveryPositionOfALongLogLeadsToTheEntriesAroundIt) {
   }
 }
 
+TEST(Growth, TellsWhatCameSinceTheLastLookButNothingThatIsOlderThanItsBegin) {
+  TestMachine machine;
+  machine.PutTopic("t", 2);
+  machine.PutTopic("u");
+  machine.SendMany("t", 5);
+  EXPECT_TRUE(machine->TakeGrowth().topics.empty()) << "nobody asked to count";
+  machine->CountGrowthFrom(machine.now_ms + 100);
+  machine.SendMany("t", 5);
+  EXPECT_TRUE(machine->TakeGrowth().topics.empty()) << "replayed";
+
+  machine.now_ms += 100;
+  machine.SendMany("t", 7);
+  machine.SendMany("t", 3, 1);
+  machine.Send("u", {{.delay_ms = 5000}});
+
+  Growth growth = machine->TakeGrowth();
+  ASSERT_EQ(growth.topics.size(), 1u);
+  EXPECT_EQ(growth.topics[0].topic, "t");
+  EXPECT_EQ(growth.topics[0].messages, 10u);
+  EXPECT_EQ(growth.topics[0].bytes, 10 * StoredMessage("t", "body").size());
+  EXPECT_EQ(growth.topics[0].batches, 2u);
+  EXPECT_EQ(growth.timers_added, 1u);
+  EXPECT_EQ(growth.timers_fired, 0u);
+  EXPECT_TRUE(machine->TakeGrowth().topics.empty());
+
+  machine.now_ms += 5000;
+  machine.Expire();
+  growth = machine->TakeGrowth();
+  ASSERT_EQ(growth.topics.size(), 1u);
+  EXPECT_EQ(growth.topics[0].topic, "u");
+  EXPECT_EQ(growth.topics[0].messages, 1u);
+  EXPECT_EQ(growth.timers_fired, 1u);
+
+  machine.SendMany("t", 1);
+  machine.Run(CommandKind::kDeleteTopic, NameCommand{"t"});
+  EXPECT_TRUE(machine->TakeGrowth().topics.empty()) << "of a topic that is gone";
+}
+
 }  // namespace
 }  // namespace totora::store
