@@ -487,7 +487,9 @@ std::vector<service::GroupMembers> Registration::Groups(absl::string_view listen
     for (const namesrv::ReplicaRoute& replica : group.replicas()) {
       const model::Listener* const own = FindListener(replica, listener);
       if (!replica.is_alive() || own == nullptr) continue;
-      if (replica.replica_id() == serving) {
+      // As the nameserver does it: namesrv/classic_routes.cc.
+      if (own->has_group_address()) members.serving = ToAddress(own->group_address());
+      if (!own->has_group_address() && replica.replica_id() == serving) {
         members.serving = ToAddress(own->address());
       } else {
         members.others.push_back(ToAddress(own->address()));

@@ -25,8 +25,15 @@ const model::Listener* ClassicListener(const ReplicaRoute& replica) {
   return nullptr;
 }
 
-// Without addresses: no replica lives.
-remoting::BrokerData Describe(const GroupRoute& group, bool by_group_address) {
+enum class For { kClients, kTools };
+
+// Without addresses: no replica lives. Clients get the group address alone, tools
+// the replicas behind it, too.
+//
+// Id 0 is the group address for tools as well: mqadmin calls a message consumed
+// only if id 0, resolved, is the store host of the message
+// (DefaultMQAdminExtImpl.consumed), and that is the group address.
+remoting::BrokerData Describe(const GroupRoute& group, For whom) {
   remoting::BrokerData data;
   data.broker_name = group.group_name();
   data.cluster = group.cluster();
@@ -35,12 +42,19 @@ remoting::BrokerData Describe(const GroupRoute& group, bool by_group_address) {
     if (!replica.is_alive()) continue;
     const model::Listener* const listener = ClassicListener(replica);
     if (listener == nullptr) continue;
-    const bool serves = replica.replica_id() == group.serving_replica_id();
-    if (by_group_address && serves && listener->has_group_address()) {
-      data.addresses = {{0, AddressText(listener->group_address())}};
-      return data;
+    bool is_id_0 = replica.replica_id() == group.serving_replica_id();
+    if (listener->has_group_address()) {
+      const std::string group_address = AddressText(listener->group_address());
+      if (whom == For::kClients && is_id_0) {
+        data.addresses = {{0, group_address}};
+        return data;
+      }
+      if (whom == For::kTools) {
+        data.addresses[0] = group_address;
+        is_id_0 = false;
+      }
     }
-    data.addresses[serves ? 0 : next_id++] = AddressText(listener->address());
+    data.addresses[is_id_0 ? 0 : next_id++] = AddressText(listener->address());
   }
   // Nobody serves who speaks to classic clients: any other will do.
   if (!data.addresses.empty() && data.addresses.count(0) == 0) {
@@ -58,7 +72,7 @@ remoting::TopicRouteData TopicRoute(const TableUpdate& table,
   remoting::TopicRouteData route;
   for (const GroupRoute& group : table.groups()) {
     if (group.topic_changes().topics_size() == 0) continue;
-    remoting::BrokerData broker = Describe(group, /*by_group_address=*/true);
+    remoting::BrokerData broker = Describe(group, For::kClients);
     if (broker.addresses.empty()) continue;
     route.brokers.push_back(std::move(broker));
     const model::Topic& topic = group.topic_changes().topics(0).topic();
@@ -77,7 +91,7 @@ remoting::TopicRouteData TopicRoute(const TableUpdate& table,
 remoting::ClusterInfo Clusters(const TableUpdate& table) {
   remoting::ClusterInfo info;
   for (const GroupRoute& group : table.groups()) {
-    remoting::BrokerData broker = Describe(group, /*by_group_address=*/false);
+    remoting::BrokerData broker = Describe(group, For::kTools);
     if (broker.addresses.empty()) continue;
     info.cluster_addr_table[group.cluster()].push_back(group.group_name());
     info.broker_addr_table[group.group_name()] = std::move(broker);

@@ -95,11 +95,26 @@ TEST(TopicRoute, AnIpv6HostStandsInBrackets) {
   EXPECT_EQ(TopicRoute(table, {}).brokers[0].addresses.at(0), "[fd00::2]:10911");
 }
 
-TEST(Clusters, NameEveryReplicaAtItsOwnAddressEvenWithAGroupAddress) {
-  const remoting::ClusterInfo info = Clusters(ThreeReplicas(true));
+TEST(Clusters, NameEveryReplica) {
+  const remoting::ClusterInfo info = Clusters(ThreeReplicas(false));
   EXPECT_EQ(info.cluster_addr_table.at("c"), std::vector<std::string>{"a"});
-  EXPECT_EQ(info.broker_addr_table.at("a").addresses.at(0), "10.0.0.2:10911");
-  EXPECT_EQ(info.broker_addr_table.at("a").addresses.size(), 3u);
+  EXPECT_EQ(info.broker_addr_table.at("a").addresses,
+            (std::map<int64_t, std::string>{
+                {0, "10.0.0.2:10911"}, {1, "10.0.0.1:10911"}, {2, "10.0.0.3:10911"}}));
+}
+
+// mqadmin's queryMsgById compares id 0 with the store host of the message.
+TEST(Clusters, BeginWithTheGroupAddressAndNameEveryReplicaBehindIt) {
+  TableUpdate table = ThreeReplicas(true);
+  const std::map<int64_t, std::string> all = {{0, "group.example:8081"},
+                                              {1, "10.0.0.1:10911"},
+                                              {2, "10.0.0.2:10911"},
+                                              {3, "10.0.0.3:10911"}};
+  EXPECT_EQ(Clusters(table).broker_addr_table.at("a").addresses, all);
+
+  table.mutable_groups(0)->set_serving_replica_id(3);
+  EXPECT_EQ(Clusters(table).broker_addr_table.at("a").addresses, all);
+  EXPECT_EQ(SystemTopics(table).broker_address, "group.example:8081");
 }
 
 TEST(Topics, AreNamedOnceAndByCluster) {

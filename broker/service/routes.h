@@ -34,7 +34,7 @@ struct GroupRoute {
 struct GroupMembers {
   std::string cluster;  // Empty: this broker's.
   std::string broker_name;
-  Address serving;              // Of whoever answers for the leader.
+  Address serving;              // Who answers for the leader; the group address if there is one.
   std::vector<Address> others;  // In the order of their ids.
 };
 
