@@ -425,7 +425,13 @@ void Broker::Parts::StartServing() {
 }
 
 void Broker::Parts::MakeRuntimeSettings() {
-  runtime_settings = std::make_unique<service::RuntimeSettings>(settings.texts);
+  service::RuntimeSettings::Values texts = settings.texts;
+  // What RocketMQ's tools look for and what is no setting here.
+  texts["listenPort"] = std::to_string(listeners.front()->port());
+  texts["brokerPermission"] = "6";
+  texts["defaultTopicQueueNums"] = std::to_string(service::TopicCreation::kDefaultQueues);
+  texts["maxMessageSize"] = std::to_string(message::kBodyBytesMax);
+  runtime_settings = std::make_unique<service::RuntimeSettings>(std::move(texts));
   runtime_settings->Add("log.levels", "", SetLogLevels);
   runtime_settings->Add("topic.auto-create", "autoCreateTopicEnable",
                         service::ApplyBool([this](bool creates) {

@@ -140,6 +140,7 @@ absl::StatusOr<Configuration> Configuration::Parse(absl::string_view path, absl:
       TOTORA_RETURN_IF_ERROR(ParseValue(row, row.fallback, &value));
     }
     configuration.values_[row.name] = value;
+    for (const char* alias : row.aliases) configuration.aliases_[alias] = row.name;
   }
   int line_number = 0;
   std::map<std::string, int> seen;
@@ -211,6 +212,10 @@ bool Configuration::Bool(absl::string_view name) const {
 std::map<std::string, std::string> Configuration::Texts() const {
   std::map<std::string, std::string> texts;
   for (const auto& [name, value] : values_) texts[name] = value.text;
+  for (const auto& [alias, name] : aliases_) {
+    const Value& value = values_.at(name);
+    texts[alias] = value.kind == SettingKind::kBytes ? absl::StrCat(value.number) : value.text;
+  }
   return texts;
 }
 

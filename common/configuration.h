@@ -61,7 +61,8 @@ class Configuration {
   absl::Duration Duration(absl::string_view name) const;
   bool Bool(absl::string_view name) const;
 
-  // Every setting as it was written, by name.
+  // Every setting as it was written, by name; and by RocketMQ's names for it, where
+  // sizes are numbers of bytes, as in RocketMQ.
   std::map<std::string, std::string> Texts() const;
   // The same as RocketMQ's tools read them.
   std::string Properties() const;
@@ -79,6 +80,7 @@ class Configuration {
   static absl::Status ParseValue(const SettingRow& row, absl::string_view text, Value* value);
 
   std::map<std::string, Value, std::less<>> values_;
+  std::map<std::string, std::string> aliases_;  // Names of settings.
   std::vector<std::string> warnings_;
 };
 

@@ -29,6 +29,17 @@ TEST(Configuration, ReadsUnitsAliasesAndComments) {
   EXPECT_EQ(configuration->Text("broker.name"), "a");
 }
 
+// Scripts look for brokerName= in what tools print.
+TEST(Configuration, EverySettingIsToldByBothNames) {
+  const auto configuration = Parse("broker.name = a\nmappedFileSizeCommitLog = 64MiB\n");
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  const std::map<std::string, std::string> texts = configuration->Texts();
+  EXPECT_EQ(texts.at("broker.name"), "a");
+  EXPECT_EQ(texts.at("brokerName"), "a");
+  EXPECT_EQ(texts.at("segment.bytes"), "64MiB");
+  EXPECT_EQ(texts.at("mappedFileSizeCommitLog"), "67108864");
+}
+
 TEST(Configuration, AnUnknownKeyNamesFileLineAndNearestKey) {
   const auto status = Parse("broker.name = a\nsegment.byte = 1MiB\n").status();
   EXPECT_THAT(std::string(status.message()),

@@ -60,8 +60,8 @@ class BrokerAdminTest : public RemotingApiTest {
 
 TEST_F(BrokerAdminTest, ASettingIsReadAndChanged) {
   EXPECT_EQ(Text(),
-            "data.dir=/var/lib/totora\nlog.file=/var/log/totora\nlog.levels=info\n"
-            "topic.auto-create=true\n");
+            "autoCreateTopicEnable=true\ndata.dir=/var/lib/totora\nlog.file=/var/log/totora\n"
+            "log.levels=info\ntopic.auto-create=true\n");
   EXPECT_THAT(version_, HasSubstr(R"({"counter":0,)"));
 
   EXPECT_EQ(Change(local(), "log.levels=debug\n").code, kSuccess);
@@ -74,6 +74,7 @@ TEST_F(BrokerAdminTest, ASettingIsReadAndChanged) {
 TEST_F(BrokerAdminTest, RocketMqsNameOfASettingIsKnown) {
   EXPECT_EQ(Change(local(), "autoCreateTopicEnable=false\n").code, kSuccess);
   EXPECT_THAT(Text(), HasSubstr("topic.auto-create=false\n"));
+  EXPECT_THAT(Text(), HasSubstr("autoCreateTopicEnable=false\n"));
   EXPECT_EQ(Send(producer(), SendHeader("new-topic")).code, 17);
   EXPECT_EQ(Change(local(), "topic.auto-create=true\n").code, kSuccess);
   EXPECT_EQ(Send(producer(), SendHeader("new-topic")).code, kSuccess);

@@ -24,7 +24,8 @@ constexpr char kNoPop[] = "POP is not supported yet";
 constexpr char kNoWheel[] = "timers are part of the replicated log: there are no timer files";
 constexpr char kNoRocksCq[] = "consume queues are not kept in files of their own";
 constexpr char kNoHa[] =
-    "replicas follow one Raft log, there are no master, slaves and epochs; see totora cluster";
+    "replicas follow one Raft log, there are no master, slaves and epochs; "
+    "see totora cluster status";
 constexpr char kNoCold[] = "reads of cold data are not throttled here";
 constexpr char kNoReadAhead[] = "the log is not read through mapped memory";
 constexpr char kNoAuth[] = "users and access control are not supported yet";

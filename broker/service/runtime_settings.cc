@@ -13,7 +13,10 @@ void RuntimeSettings::Add(const std::string& name, const std::string& alias, App
   TOTORA_CHECK(values_.count(name) > 0) << "no setting " << name;
   const Changeable changeable{name, std::move(apply)};
   changeable_[name] = changeable;
-  if (!alias.empty()) changeable_[alias] = changeable;
+  if (!alias.empty()) {
+    changeable_[alias] = changeable;
+    values_[alias] = values_[name];
+  }
 }
 
 std::string RuntimeSettings::Names() const {
@@ -27,7 +30,9 @@ absl::Status RuntimeSettings::ChangeOne(const Changeable& setting, const std::st
   if (!applied.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(setting.name, ": ", applied.message()));
   }
-  values_[setting.name] = value;
+  for (const auto& [name, changeable] : changeable_) {  // By both names.
+    if (changeable.name == setting.name) values_[name] = value;
+  }
   return absl::OkStatus();
 }
 

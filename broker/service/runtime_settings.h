@@ -27,7 +27,7 @@ class RuntimeSettings {
 
   explicit RuntimeSettings(Values values) : values_(std::move(values)) {}
 
-  // `name` can be changed; `alias` (may be empty) is RocketMQ's name for it.
+  // `name` can be changed; `alias` (may be empty) is RocketMQ's name for it; both tell its value.
   // REQUIRES: there is such a setting.
   void Add(const std::string& name, const std::string& alias, Apply apply);
 
