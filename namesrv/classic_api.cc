@@ -199,11 +199,12 @@ void ClassicApi::UpdateConfig(const Request& request) const {
     return request->Reply(ResponseCode::kSystemError, changes.status().message());
   }
   for (const auto& [key, value] : *changes) {
-    if (key != "log.levels" || options_.set_log_levels == nullptr) {
-      return request->Reply(ResponseCode::kNoPermission,
-                            absl::StrCat("'", key, "' cannot be changed while the nameserver runs; "
-                                         "log.levels can"));
-    }
+    if (key == "log.levels" && options_.set_log_levels != nullptr) continue;
+    return request->Reply(ResponseCode::kNoPermission,
+                          absl::StrCat("'", key, "' cannot be changed while the nameserver runs; "
+                                       "log.levels can"));
+  }
+  for (const auto& [key, value] : *changes) {
     const absl::Status set =
         options_.set_log_levels(std::string(absl::StripAsciiWhitespace(value)));
     if (!set.ok()) return request->Reply(ResponseCode::kSystemError, set.message());

@@ -6,10 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "net/budget.h"
 #include "net/event_loop.h"
@@ -18,6 +18,7 @@
 #include "remoting/bodies/route.h"
 #include "remoting/frame.h"
 #include "remoting/server.h"
+#include "remoting/test_peer.h"
 
 namespace totora::namesrv {
 namespace {
@@ -77,7 +78,7 @@ class ClassicApiTest : public testing::Test {
     ASSERT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   }
 
-  using Fields = std::initializer_list<std::pair<const char*, const char*>>;
+  using Fields = std::vector<std::pair<const char*, const char*>>;
 
   // The answer to a request over the wire.
   Command Ask(RequestCode code, Fields fields = {}, const std::string& body = "") {
@@ -112,6 +113,35 @@ class ClassicApiTest : public testing::Test {
     }
   }
   ResponseCode CodeOf(const Command& answer) { return static_cast<ResponseCode>(answer.code); }
+
+  // The same from another machine, without a socket.
+  Command AskFromAfar(RequestCode code, Fields fields = {}, const std::string& body = "") {
+    remoting::FieldBuffer buffer;
+    for (const auto& [name, value] : fields) buffer.Add(name, value);
+    remoting::TestExecutor executor;
+    remoting::TestPeer afar(*server_, &executor, "10.0.0.9:5555");
+    afar.Send({.code = static_cast<int32_t>(code), .opaque = ++opaque_}, buffer, body);
+    executor.Run();
+    std::vector<Command> answers = afar.Received();
+    EXPECT_EQ(answers.size(), 1u);
+    return answers.empty() ? Command() : std::move(answers.front());
+  }
+
+  struct Changing {
+    RequestCode code;
+    Fields fields;
+    const char* body = "";
+  };
+  static const std::vector<Changing>& AllChanges() {
+    static const std::vector<Changing> changes = {
+        {RequestCode::kPutKvConfig, {{"namespace", "n"}, {"key", "k"}, {"value", "v"}}},
+        {RequestCode::kDeleteKvConfig, {{"namespace", "kept"}, {"key", "k"}}},
+        {RequestCode::kWipeWritePermissionOfBroker, {{"brokerName", "a"}}},
+        {RequestCode::kAddWritePermissionOfBroker, {{"brokerName", "a"}}},
+        {RequestCode::kDeleteTopicInNameserver, {{"topic", "t"}}},
+        {RequestCode::kUpdateNameserverConfig, {}, "log.levels=debug\n"}};
+    return changes;
+  }
 
   RouteTable table_{Clock::System(), 1};
   EventLoopPool loops_{"net", 1};
@@ -223,6 +253,68 @@ TEST_F(ClassicApiTest, TheConfigurationIsToldAndLevelsOfTheLogAloneChange) {
         << body;
   }
 }
+
+TEST_F(ClassicApiTest, ALineThatIsRefusedLeavesTheOthersUndone) {
+  std::string levels;
+  ClassicApiOptions options;
+  options.set_log_levels = [&levels](const std::string& to) {
+    levels = to;
+    return absl::OkStatus();
+  };
+  Start(std::move(options));
+  const Command answer =
+      Ask(RequestCode::kUpdateNameserverConfig, {}, "log.levels=debug\nlog.file=/tmp/x\n");
+  EXPECT_EQ(CodeOf(answer), ResponseCode::kNoPermission);
+  EXPECT_NE(answer.remark.find("log.file"), absl::string_view::npos);
+  EXPECT_EQ(levels, "");
+}
+
+class FromAfar : public ClassicApiTest, public testing::WithParamInterface<remoting::RemoteAdmin> {
+ protected:
+  void StartAs(remoting::RemoteAdmin setting) {
+    ClassicApiOptions options;
+    options.remote_admin = setting;
+    options.set_log_levels = [this](const std::string& to) {
+      levels_ = to;
+      return absl::OkStatus();
+    };
+    Start(std::move(options));
+    Ask(RequestCode::kPutKvConfig, {{"namespace", "kept"}, {"key", "k"}, {"value", "v"}});
+  }
+  std::string levels_;
+};
+
+// Topics are made at brokers: of what a nameserver keeps, nobody afar may change anything.
+TEST_P(FromAfar, NothingIsChangedUnlessTheSettingIsAll) {
+  StartAs(GetParam());
+  const bool is_allowed = GetParam() == remoting::RemoteAdmin::kAll;
+  for (const Changing& change : AllChanges()) {
+    SCOPED_TRACE(static_cast<int>(change.code));
+    const Command answer = AskFromAfar(change.code, change.fields, change.body);
+    EXPECT_EQ(CodeOf(answer), is_allowed ? ResponseCode::kSuccess : ResponseCode::kNoPermission);
+    EXPECT_EQ(answer.remark.find("admin.remote") != absl::string_view::npos, !is_allowed);
+  }
+
+  EXPECT_EQ(CodeOf(AskFromAfar(RequestCode::kGetKvConfig, {{"namespace", "kept"}, {"key", "k"}})),
+            is_allowed ? ResponseCode::kQueryNotFound : ResponseCode::kSuccess);
+  EXPECT_EQ(levels_, is_allowed ? "debug" : "");
+  // Not even then a path.
+  EXPECT_EQ(CodeOf(AskFromAfar(RequestCode::kUpdateNameserverConfig, {}, "log.file=/tmp/x\n")),
+            ResponseCode::kNoPermission);
+}
+
+TEST_P(FromAfar, ToolsOnThisMachineMayChangeEverything) {
+  StartAs(GetParam());
+  for (const Changing& change : AllChanges()) {
+    EXPECT_EQ(CodeOf(Ask(change.code, change.fields, change.body)), ResponseCode::kSuccess)
+        << static_cast<int>(change.code);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Settings, FromAfar,
+                         testing::Values(remoting::RemoteAdmin::kNone,
+                                         remoting::RemoteAdmin::kTopics,
+                                         remoting::RemoteAdmin::kAll));
 
 TEST_F(ClassicApiTest, WhatBrokersOfOtherMakeAskIsRefusedByName) {
   Start();

@@ -285,6 +285,59 @@ TEST_F(OffsetAdminTest, ConsumersAreAskedWhereTheyBelieveToBe) {
             R"("messageQueueTable":{}})");
 }
 
+// One of each: here, and known because another replica told of it.
+TEST_F(OffsetAdminTest, ConsumersOfOtherReplicasAreAskedThere) {
+  broker_.log()->SetPeers({ReplicaId(2)});
+  service::DirectLog there_log(nullptr, &executor_);
+  service::Sessions there(&there_log, &executor_);
+  service::PeerCalls there_calls(&there_log, &executor_);
+  there_log.SetPeers({ReplicaId(1)});
+  there_log.on_send_to_peer = [this](ReplicaId, std::string bytes) {
+    broker_.service()->OnPeerMessage(ReplicaId(2), Incarnation(1), bytes);
+  };
+  broker_.log()->on_send_to_peer = [&](ReplicaId, std::string bytes) {
+    if (service::PeerCalls::IsPeerMessage(bytes)) there_calls.PeerMessage(ReplicaId(1), bytes);
+  };
+  int asked = 0;
+  there_calls.SetHandler([&asked](const std::string& question, service::PeerCalls::Reply reply) {
+    ++asked;
+    EXPECT_NE(question.find("c9"), std::string::npos);
+    // An answer as its replica encodes it: OK, code 0, no remark, no fields, a body.
+    const std::string body =
+        R"({"messageQueueTable":{{"brokerName":"broker-a","queueId":0,"topic":"t"}:4}})";
+    reply(std::string(4 + 4 + 4 + 4 + 4 + 3, '\0') + static_cast<char>(body.size()) + body);
+  });
+  service::ClientSession session;
+  session.client_id = "c9";
+  session.version = 479;
+  session.consumer_groups = {"g"};
+  session.memberships = {{"g", {}, {}, {}, {}}};
+  ASSERT_TRUE(there.Put(session).ok());
+  peer()->Received();
+  remoting::GetConsumerStatusRequest header;
+  header.topic = "t";
+  header.group = "g";
+  remoting::FieldBuffer fields;
+  remoting::WriteFields(header, &fields);
+
+  Start(local(), RequestCode::kInvokeBrokerToGetConsumerStatus, fields);
+  int32_t opaque = -1;  // Of the question, among notices of the members' change.
+  for (const Command& command : peer()->Received()) {
+    if (command.code == 221) opaque = command.opaque;
+  }
+  ASSERT_GE(opaque, 0);
+  EXPECT_EQ(AnswerAt(local()).code, -1) << "one has not answered yet";
+  peer()->Send({.code = 0, .opaque = opaque, .flag = remoting::kFlagResponse}, {},
+               R"({"messageQueueTable":{{"brokerName":"broker-a","queueId":0,"topic":"t"}:3}})");
+  executor_.Run();
+
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(AnswerAt(local()).body.view(),
+            R"({"consumerTable":{"c1":{{"brokerName":"broker-a","queueId":0,"topic":"t"}:3},)"
+            R"("c9":{{"brokerName":"broker-a","queueId":0,"topic":"t"}:4}},)"
+            R"("messageQueueTable":{}})");
+}
+
 TEST_F(OffsetAdminTest, AConsumerThatSaysNothingOrNonsenseIsLeftOut) {
   remoting::GetConsumerStatusRequest header;
   header.topic = "t";

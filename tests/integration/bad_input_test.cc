@@ -49,11 +49,14 @@ std::string Program(const std::string& name) {
 // One cluster in a directory of its own, gone at the end.
 class Stage {
  public:
-  explicit Stage(const std::map<std::string, std::string>& settings = {}) {
+  using Settings = std::map<std::string, std::string>;
+
+  explicit Stage(const Settings& settings = {}, const Settings& namesrv_settings = {}) {
     directory_ = *MakeTemporaryDirectory("totora-bad-input");
     options_.totora = Program("totora");
     options_.directory = directory_ + "/cluster";
     options_.settings = settings;
+    options_.namesrv_settings = namesrv_settings;
   }
   ~Stage() {
     cluster_.reset();
@@ -471,6 +474,35 @@ TEST(DataDirectory, InUseByAnotherProcessIsRefused) {
   std::ofstream(second) << WithSetting(second + ".2", "metrics.listen", (*free)[2]);
 
   EXPECT_THAT(RefusedStart(second), HasSubstr(ManualCluster::DataDirectory(stage.directory(), 3)));
+}
+
+// --- A door that is open to everybody ------------------------------------------
+
+int LinesWith(const std::string& path, const std::string& text) {
+  std::ifstream file(path);
+  int count = 0;
+  for (std::string line; std::getline(file, line);) {
+    count += line.find(text) == std::string::npos ? 0 : 1;
+  }
+  return count;
+}
+
+TEST(RemoteAdministration, WhoOpensItToEverybodyIsWarnedAtEveryStart) {
+  const std::string kOpen = "admin.remote = all";
+  Stage stage({{"admin.remote", "all"}}, {{"admin.remote", "all"}});
+  const absl::Status started = stage.Start();
+  ASSERT_TRUE(started.ok()) << started;
+  const std::string log = ManualCluster::LogFile(stage.directory(), 3);
+  EXPECT_EQ(LinesWith(stage.directory() + "/namesrv.log", kOpen), 1);
+  EXPECT_EQ(LinesWith(log, kOpen), 1);
+
+  Cluster* cluster = stage.cluster();
+  cluster->Kill({3});
+  ASSERT_TRUE(WaitForEnd(cluster->broker(3).pid, absl::Seconds(10)).ok());
+  ASSERT_TRUE(cluster->Restart({3}).ok());
+  const absl::Status whole = cluster->WaitUntilWhole(kWhole);
+  ASSERT_TRUE(whole.ok()) << whole;
+  EXPECT_EQ(LinesWith(log, kOpen), 2);
 }
 
 // --- A full disk --------------------------------------------------------------

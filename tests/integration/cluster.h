@@ -28,6 +28,8 @@ struct ClusterOptions {
   std::map<std::string, std::string> environment = {};
   // Settings of every broker beyond the necessary ones (ManualCluster only).
   std::map<std::string, std::string> settings = {};
+  // The same for the nameserver.
+  std::map<std::string, std::string> namesrv_settings = {};
 };
 
 struct BrokerProcess {

@@ -102,8 +102,10 @@ absl::Status ManualCluster::WriteConfigs() {
     absl::StrAppend(&peers, id == 1 ? "" : ",", id, "@", process.internal);
   }
   std::filesystem::create_directories(options_.directory);
-  WriteLines(options_.directory + "/namesrv.conf",
-             {{"listen", free[0]}, {"log.file", options_.directory + "/namesrv.log"}});
+  std::map<std::string, std::string> of_namesrv = {
+      {"listen", free[0]}, {"log.file", options_.directory + "/namesrv.log"}};
+  for (const auto& [name, value] : options_.namesrv_settings) of_namesrv[name] = value;
+  WriteLines(options_.directory + "/namesrv.conf", of_namesrv);
   for (const auto& [id, process] : processes_) {
     const std::string data = DataDirectory(options_.directory, id);
     std::filesystem::create_directories(data);
