@@ -108,9 +108,37 @@ class Checks(unittest.TestCase):
         self.assertFalse(checks.Check("x", unordered=True).compare(*sides))
 
     def test_a_rate_off_by_more_than_a_tenth_is_wrong(self):
-        self.assertTrue(rates.Rate("totora", "x", 191.0, 200.0).ok())
-        self.assertFalse(rates.Rate("totora", "x", 179.0, 200.0).ok())
-        self.assertFalse(rates.Rate("totora", "x", None, 200.0).ok())
+        self.assertTrue(rates.Rate("totora", "x", [191.0], 200.0).ok())
+        self.assertFalse(rates.Rate("totora", "x", [179.0], 200.0).ok())
+        self.assertFalse(rates.Rate("totora", "x", [], 200.0).ok())
+
+    def test_one_row_that_is_wrong_is_enough(self):
+        self.assertFalse(rates.Rate("totora", "x", [200.0, 0.0, 200.0], 200.0).ok())
+
+    def test_the_days_sums_are_compared_with_the_truth_and_not_with_rocketmqs(self):
+        def differences(theirs, ours):
+            return checks.same_stats(*[
+                checks.Side(None, None, normalise.Names([Server("c", "b", "127.0.0.1:1")],
+                                                        Stage("A", "B")), outcome(text))
+                for text in (theirs, ours)])
+        young = "#Topic\norders shipping 8 0.00 0.00 0 0\norders orders 28 0.00 0.00 0 0\n"
+        self.assertFalse(differences(young, "orders shipping 8 0.10 0.00 28 20\n"))
+        self.assertTrue(differences(young, "orders shipping 8 0.10 0.00 84 20\n"))
+        self.assertTrue(differences(young, "orders shipping 7 0.10 0.00 28 20\n"))
+        self.assertTrue(differences(young, ""))
+
+    def test_each_replica_has_a_row_and_the_group_address_is_id_0(self):
+        server = Server("c", "b", "127.0.0.1:1")
+        server.addresses = [f"127.0.0.1:{port}" for port in (1, 2, 3, 4)]
+        head = "#Cluster #BID\n"
+        row = "c b {} 127.0.0.1:{} V5_3_3 0.00(0,0ms) true\n"
+        def differences(ids):
+            text = head + "".join(row.format(number, port) for number, port in ids)
+            sides = [checks.Side(server, None, None, outcome(one)) for one in (head, text)]
+            return checks.same_cluster_table(*sides)
+        self.assertFalse(differences([(0, 1), (1, 2), (2, 3), (3, 4)]))
+        self.assertTrue(differences([(0, 2), (1, 3), (2, 4)]))
+        self.assertTrue(differences([(0, 1), (1, 2), (2, 3)]))
 
 
 if __name__ == "__main__":

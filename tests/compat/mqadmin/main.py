@@ -166,7 +166,10 @@ class Run:
             return [os.path.join(files, word[6:-1]) if word.startswith("{file:") else word
                     for word in argv]
         theirs, ours = self.run_both(argv_of, 12 if name in others.ENDLESS else self.options.limit)
-        one = report.Other(name, about, words, theirs, ours, others.differs(name, theirs, ours))
+        same = others.is_same(*[(self.names[i], outcome) for i, outcome in
+                                enumerate((theirs, ours))])
+        one = report.Other(name, about, words, theirs, ours, others.differs(name, theirs, ours),
+                           same)
         self.other.append(one)
         report.print_other(one)
         self.keep(name, theirs, ours)

@@ -115,3 +115,11 @@ def differs(name, theirs, ours):
     if ours.kind == "endless" and name not in ENDLESS and theirs.kind != "endless":
         return "does not end"
     return None
+
+
+def is_same(theirs, ours):
+    """Do two runs, each (names, outcome), say the same? Lines may come in any order."""
+    def said(names, outcome):
+        text = outcome.text if outcome.kind == "refused" else outcome.out
+        return outcome.kind, sorted(names.normalise(text))
+    return said(*theirs) == said(*ours)
