@@ -464,7 +464,8 @@ var scenarios = []struct {
 }
 
 func perform(name string, body func(*run) string) (text string, err error) {
-	stamp := strconv.FormatInt(time.Now().UnixMilli(), 36)
+	// Not the time alone: other programs with such names start in the same millisecond.
+	stamp := fmt.Sprintf("go-%d-%s", os.Getpid(), strconv.FormatInt(time.Now().UnixMilli(), 36))
 	r := &run{topic: "classic-" + name + "-" + stamp, group: "cg-" + name + "-" + stamp}
 	defer func() {
 		if r.producer != nil {

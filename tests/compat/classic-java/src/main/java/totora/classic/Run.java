@@ -1,6 +1,7 @@
 package totora.classic;
 
 import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -43,7 +44,8 @@ final class Run implements AutoCloseable {
   private DefaultMQProducer producer;
 
   Run(String scenario, String namesrv, long patienceMs) {
-    String stamp = Long.toString(System.currentTimeMillis(), 36);
+    // Not the time: other versions of this program start in the same millisecond.
+    String stamp = Long.toString(new SecureRandom().nextLong() >>> 1, 36);
     this.namesrv = namesrv;
     this.topic = "classic-" + scenario + "-" + stamp;
     this.group = "cg-" + scenario + "-" + stamp;
