@@ -9,7 +9,6 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "broker/remoting_api/batch.h"
 #include "broker/remoting_api/outgoing.h"
 #include "broker/service/peer_host.h"
 #include "broker/service/refusal.h"
@@ -17,6 +16,7 @@
 #include "message/message_id.h"
 #include "message/properties.h"
 #include "message/topic.h"
+#include "remoting/bodies/batch.h"
 #include "remoting/header/send.h"
 
 namespace totora::remoting_api {
@@ -174,10 +174,11 @@ class SendCall : public std::enable_shared_from_this<SendCall> {
     if ((header_.sys_flag & message::kTransactionMask) != 0) {
       return absl::InvalidArgumentError("a batch cannot be part of a transaction");
     }
-    const absl::StatusOr<std::vector<BatchItem>> items = ReadBatch(body);
+    const absl::StatusOr<std::vector<remoting::BatchItem>> items =
+        remoting::ReadBatch(body, store::SendCommand::kSendItemsMax);
     if (!items.ok()) return items.status();
     send->messages.reserve(items->size());
-    for (const BatchItem& item : *items) {
+    for (const remoting::BatchItem& item : *items) {
       const SentProperties found = LookAt(item.properties);
       absl::Status status = Add({.flag = item.flag, .body = item.body,
                                  .properties = item.properties, .unique_id = found.unique_id,

@@ -1,18 +1,17 @@
-#include "broker/remoting_api/batch.h"
+#include "remoting/bodies/batch.h"
 
 #include "absl/strings/str_cat.h"
 #include "common/coding.h"
-#include "store/commands.h"
 
-namespace totora::remoting_api {
+namespace totora::remoting {
 
-absl::StatusOr<std::vector<BatchItem>> ReadBatch(absl::string_view body) {
+absl::StatusOr<std::vector<BatchItem>> ReadBatch(absl::string_view body, size_t items_max) {
   std::vector<BatchItem> items;
   Reader reader(body);
   while (!reader.done()) {
-    if (items.size() >= store::SendCommand::kSendItemsMax) {
+    if (items.size() >= items_max) {
       return absl::InvalidArgumentError(
-          absl::StrCat("a batch has at most ", store::SendCommand::kSendItemsMax, " messages"));
+          absl::StrCat("a batch has at most ", items_max, " messages"));
     }
     const size_t before = reader.rest().size();
     const uint32_t size = reader.U32();
@@ -31,4 +30,4 @@ absl::StatusOr<std::vector<BatchItem>> ReadBatch(absl::string_view body) {
   return items;
 }
 
-}  // namespace totora::remoting_api
+}  // namespace totora::remoting
