@@ -10,6 +10,11 @@
 #include "common/check.h"
 #include "common/coding.h"
 #include "common/log.h"
+#include "message/codec.h"
+#include "message/message.h"
+#include "message/override.h"
+#include "message/properties.h"
+#include "remoting/bodies/batch.h"
 #include "remoting/bodies/client.h"
 #include "remoting/bodies/config.h"
 #include "remoting/bodies/queues.h"
@@ -126,6 +131,87 @@ void FuzzBody(absl::string_view input) {
   TOTORA_CHECK(EncodeBody(*again) == text) << text;
 }
 
+// A packed string of properties: reading never fails, and what a change has made
+// is what is read afterwards.
+void FuzzProperties(absl::string_view input) {
+  std::map<std::string, std::string> last;
+  message::ForEachProperty(input, [&last](absl::string_view name, absl::string_view value) {
+    last[std::string(name)] = std::string(value);
+    return last.size() < 64;
+  });
+  message::IsValidUtf8(input);
+  const bool is_short = message::CheckProperties(input).ok();
+  for (const auto& [name, value] : last) {
+    TOTORA_CHECK(message::FindProperty(input, name).has_value()) << name;
+    std::string changed(input);
+    const absl::Status set = message::SetProperty(&changed, name, "v");
+    TOTORA_CHECK(set.ok() ? message::PropertyOr(changed, name) == "v" : changed == input) << name;
+    TOTORA_CHECK(!set.ok() || !is_short || message::CheckProperties(changed).ok());
+    changed = std::string(input);
+    message::RemoveProperty(&changed, name);
+    TOTORA_CHECK(!message::FindProperty(changed, name).has_value()) << name;
+  }
+}
+
+// The body of a batch. The length of each item is what its parts add up to.
+void FuzzBatch(absl::string_view input) {
+  const absl::StatusOr<std::vector<BatchItem>> items = ReadBatch(input, 64);
+  if (!items.ok()) return;
+  TOTORA_CHECK(!items->empty() && items->size() <= 64);
+  size_t size = 0;
+  for (const BatchItem& item : *items) {
+    size += 4 + 4 + 4 + 4 + 4 + item.body.size() + 2 + item.properties.size();
+    FuzzProperties(item.properties.substr(0, 512));
+  }
+  TOTORA_CHECK(size == input.size());
+}
+
+// A stored message, from a disk or a peer. What can be read can be stored again
+// and is then the same, and every place can lay something over it.
+void FuzzStoredMessage(absl::string_view input) {
+  const absl::StatusOr<message::StoredMessageView> view = message::StoredMessageView::Parse(input);
+  if (!view.ok()) return;
+  TOTORA_CHECK(view->size() <= input.size());
+  view->CheckBody().IgnoreError();
+  view->Property(message::kTagsProperty);
+  const message::Message read = view->ToMessage();
+  read.born_host.ToString();
+  std::string stored;
+  if (!message::EncodeMessage(read, &stored).ok()) return;  // Broker made topics are longer.
+  TOTORA_CHECK(stored.size() == message::StoredSize(read));
+  const absl::StatusOr<message::StoredMessageView> again =
+      message::StoredMessageView::Parse(stored);
+  TOTORA_CHECK(again.ok()) << again.status();
+  TOTORA_CHECK(again->CheckBody().ok());
+  TOTORA_CHECK(again->topic() == view->topic() && again->body() == view->body() &&
+               again->properties() == view->properties());
+  std::string twice;
+  TOTORA_CHECK(message::EncodeMessage(again->ToMessage(), &twice).ok() && twice == stored);
+
+  message::Override record;
+  record.reconsume_times = 3;
+  record.position = BytePosition(7);
+  record.Change(message::PropertyChange::Kind::kSet, "a", "b");
+  record.Change(message::PropertyChange::Kind::kUnset, message::kDelayLevelProperty);
+  record.Change(message::PropertyChange::Kind::kCopyIfAbsent, "c", message::kTagsProperty);
+  std::string laid;
+  const absl::Status status = message::AppendAsRead(
+      view->bytes(), {"%RETRY%group", 1, totora::QueueOffset(5), BytePosition(9), 11}, &record, &laid);
+  if (!status.ok()) return;
+  const absl::StatusOr<message::StoredMessageView> over = message::StoredMessageView::Parse(laid);
+  TOTORA_CHECK(over.ok()) << over.status();
+  TOTORA_CHECK(over->topic() == "%RETRY%group" && over->reconsume_times() == 3 &&
+               over->body() == view->body() && over->body_crc() == view->body_crc());
+}
+
+// What an index entry lays over a message.
+void FuzzOverride(absl::string_view input) {
+  const absl::StatusOr<message::Override> record = message::Override::Decode(input);
+  if (!record.ok() || !record->Check().ok()) return;
+  const absl::StatusOr<message::Override> again = message::Override::Decode(record->Encode());
+  TOTORA_CHECK(again.ok() && *again == *record);
+}
+
 class QueueExecutor : public Executor {
  public:
   void Post(Task task) override { tasks_.push_back(std::move(task)); }
@@ -216,7 +302,7 @@ void FuzzSession(absl::string_view input) {
 }
 
 // Settings as text.
-void FuzzProperties(absl::string_view input) {
+void FuzzPropertiesText(absl::string_view input) {
   const auto properties = ParseProperties(input);
   if (!properties.ok()) return;
   size_t bytes = 0;
@@ -229,6 +315,10 @@ constexpr Target kTargets[] = {
     {"json_header", FuzzJsonHeader},
     {"compact_header", FuzzCompactHeader},
     {"session", FuzzSession},
+    {"batch", FuzzBatch},
+    {"stored_message", FuzzStoredMessage},
+    {"properties", FuzzProperties},
+    {"override", FuzzOverride},
     {"heartbeat", FuzzBody<HeartbeatData>},
     {"check_client", FuzzBody<CheckClientRequestBody>},
     {"lock_batch", FuzzBody<LockBatchRequestBody>},
@@ -242,7 +332,7 @@ constexpr Target kTargets[] = {
     {"topic_route", FuzzBody<TopicRouteData>},
     {"cluster_info", FuzzBody<ClusterInfo>},
     {"kv_table", FuzzBody<KvTable>},
-    {"properties_text", FuzzProperties},
+    {"properties_text", FuzzPropertiesText},
 };
 
 }  // namespace

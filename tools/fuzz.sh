@@ -1,7 +1,10 @@
 #!/bin/bash
 # Fuzzes every target, or those named, each for some seconds on one core.
 #
-#   tools/fuzz.sh SECONDS [TARGET...]
+#   tools/fuzz.sh SECONDS [TARGET... | --half]
+#
+# --half takes every second target; the commit's hash says which half, so that runs
+# of many commits take all.
 #
 # Starts from fuzz/corpus/TARGET and keeps what it finds in
 # build/fuzz/corpus/TARGET. MERGE=1 adds to fuzz/corpus the inputs (hundreds) that
@@ -11,7 +14,7 @@
 # Environment: JOBS (compilation), MERGE.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-seconds=${1:?usage: tools/fuzz.sh SECONDS [TARGET...]}
+seconds=${1:?usage: tools/fuzz.sh SECONDS [TARGET... | --half]}
 shift
 
 tools/install_packages.sh build test || exit 1
@@ -19,8 +22,18 @@ cmake --preset fuzz >/dev/null && cmake --build build/fuzz -j"${JOBS:-$(nproc)}"
   exit 1
 
 targets=("$@")
+if [[ ${targets[*]} == --half ]]; then
+  commit=$(git rev-parse HEAD 2>/dev/null || echo 0)
+  half=$((16#${commit: -1} % 2))
+  targets=()
+fi
 if ((${#targets[@]} == 0)); then
   for program in build/fuzz/bin/fuzz_*; do targets+=("${program##*/fuzz_}"); done
+fi
+if [[ -n ${half:-} ]]; then
+  all=("${targets[@]}")
+  targets=()
+  for ((i = half; i < ${#all[@]}; i += 2)); do targets+=("${all[i]}"); done
 fi
 
 crashes=build/fuzz/crashes

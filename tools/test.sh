@@ -5,6 +5,7 @@
 #   asan     unit tests under AddressSanitizer and UBSan
 #   tsan     unit tests under ThreadSanitizer
 #   clang    every library under clang's thread-safety analysis
+#   fuzz     half of the fuzz targets, FUZZ_SECONDS (60) each; the commit says which half
 #   processes  tests that start real brokers (ctest label `integration`)
 #
 # A stage that fails does not stop the later ones; the table at the end says
@@ -14,13 +15,13 @@
 #                long         only with TOTORA_TEST_FULL=1 (make test-full)
 #
 # Environment: JOBS, TOTORA_TEST_FULL, STAGES (default: dev processes; with
-# TOTORA_TEST_FULL all five).
+# TOTORA_TEST_FULL all six), FUZZ_SECONDS.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 full=${TOTORA_TEST_FULL:-}
 default_stages="dev processes"
-[[ -n $full ]] && default_stages="dev asan tsan clang processes"
+[[ -n $full ]] && default_stages="dev asan tsan clang fuzz processes"
 stages=${STAGES:-$default_stages}
 
 tools/install_packages.sh build test || exit 1
@@ -87,6 +88,8 @@ stage_clang() {
   mapfile -t names < <(targets build/clang '^totora_' '(_test|_headers)$|integration')
   cmake --build build/clang -j"$jobs" --target "${names[@]}" -- -k 0
 }
+
+stage_fuzz() { tools/fuzz.sh "${FUZZ_SECONDS:-60}" --half; }
 
 stage_processes() {
   if ! [[ " $stages " == *" dev "* ]]; then
