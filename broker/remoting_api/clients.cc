@@ -25,6 +25,8 @@ constexpr absl::Duration kEnsureMax = absl::Seconds(2);
 // 30 s, and Go drops its queues on any answer that does not name it.
 constexpr absl::Duration kListAgain = absl::Milliseconds(200);
 constexpr absl::Duration kListPatience = absl::Seconds(5);
+// So long the others have to say whom they know; one of them may be gone.
+constexpr absl::Duration kPeersPatience = absl::Seconds(2);
 
 service::MessageModel ModelOf(remoting::MessageModel model) {
   switch (model) {
@@ -226,7 +228,11 @@ void Unregister(const HandlerContext& context, RemotingRequestPtr request,
 void ListMembers(const HandlerContext& context, const RemotingRequestPtr& request,
                  const std::string& group, absl::Duration wait_until) {
   std::vector<std::string> members = context.broker->sessions().MembersOf(group);
-  if (members.empty() && Now(context) < wait_until && request->connection()->is_open()) {
+  const absl::Duration now = Now(context);
+  const bool may_be_partial = !context.broker->sessions().HasHeardAll() &&
+                              now - context.broker->started_at() < kPeersPatience;
+  if ((may_be_partial || (members.empty() && now < wait_until)) &&
+      request->connection()->is_open()) {
     context.broker->executor()->PostAfter(kListAgain, [&context, request, group, wait_until] {
       ListMembers(context, request, group, wait_until);
     });

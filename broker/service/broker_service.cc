@@ -150,7 +150,7 @@ void BrokerService::CountTraffic(absl::Duration now) {
 
 void BrokerService::TellChangedGroups() {
   // Many members come at once when programs start: one notice tells of all.
-  const absl::flat_hash_set<std::string> changed = std::exchange(changed_groups_, {});
+  const absl::btree_set<std::string> changed = std::exchange(changed_groups_, {});
   if (on_group_changed_ == nullptr) return;
   for (const std::string& group : changed) on_group_changed_(group);
 }

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -182,7 +182,7 @@ class BrokerService : public store::ApplyObserver {
   QueueLocks queue_locks_;
   LeaderDuties duties_;
   Sessions::GroupChanged on_group_changed_;
-  absl::flat_hash_set<std::string> changed_groups_;  // Not told yet.
+  absl::btree_set<std::string> changed_groups_;  // Not told yet.
   std::atomic<PollId> next_poll_{1};
   bool is_running_ = false;
   absl::Duration started_at_;

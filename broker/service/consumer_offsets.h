@@ -11,7 +11,7 @@
 #include <tuple>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -61,7 +61,7 @@ class ConsumerOffsets {
     uint64_t offset = 0;
     std::vector<Done> done;
   };
-  using Reports = absl::flat_hash_map<Key, Report>;
+  using Reports = absl::btree_map<Key, Report>;
 
   absl::Status CheckQueue(const std::string& topic, int32_t queue_id, int64_t offset) const;
   void Add(const Key& key, uint64_t offset, Done done);

@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
@@ -176,7 +177,7 @@ class MessagePuller {
   absl::flat_hash_map<Queue, std::list<PullPtr>> parked_;  // No empty lists.
   std::multimap<absl::Duration, PullPtr> deadlines_;       // Of what is parked.
   // Queues with parked pulls that grew since the last wake task ran.
-  absl::flat_hash_set<Queue> grown_;
+  absl::btree_set<Queue> grown_;
   bool is_wake_posted_ = false;
   // Since when pulls are sent to the offset of a reset. Forgotten when it is over,
   // or all at once if there are kSentMax: clients then get more time.

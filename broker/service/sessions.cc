@@ -18,6 +18,12 @@ enum : uint8_t {
   kAlive = 3,     // Client ids that gave a sign of life.
   kClosed = 4,    // A client id: its last connection to the sender is closed.
   kSentAway = 5,  // Likewise, but the sender closed it.
+  // All that the sender knows follows: what it had said before and does not say
+  // again is as of a replica that vanished.
+  kAllFollows = 6,
+  kAllSaid = 7,
+  // u32 replica, u32 ms, a session: it was seen there, and is kept for so long.
+  kKept = 8,
 };
 constexpr size_t kAliveIdsPerMessage = 2000;
 constexpr size_t kListMax = 1 << 16;
@@ -533,6 +539,22 @@ void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
     if (!(entry.session == *session)) Change(&entry, *std::move(session));
     return;
   }
+  if (kind == kAllFollows) {
+    Vanished(from);
+    return;
+  }
+  if (kind == kAllSaid) {
+    heard_all_.insert(from);
+    return;
+  }
+  if (kind == kKept) {
+    const ReplicaId seen_at(reader.U32());
+    const absl::Duration rest = std::min(absl::Milliseconds(reader.U32()), kVanishedGrace);
+    absl::StatusOr<ClientSession> session = DecodeSession(reader.rest());
+    if (!session.ok()) return;
+    Keep(seen_at, executor_->clock().SteadyNow() + rest, *std::move(session));
+    return;
+  }
   if (kind == kAlive) {
     while (reader.ok() && !reader.done()) {
       auto it = sessions_.find(reader.Prefixed());
@@ -559,12 +581,34 @@ void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
 
 void Sessions::PeerUp(ReplicaId peer) { ShareAll(peer); }
 
-void Sessions::PeerDown(ReplicaId peer) {
+void Sessions::PeerDown(ReplicaId peer) { Vanished(peer); }
+
+void Sessions::Vanished(ReplicaId replica) {
   const absl::Duration drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
   NoteLoss();
   for (auto& [id, entry] : sessions_) {
-    if (Presence* const there = entry.Find(peer))
+    if (Presence* const there = entry.Find(replica))
       there->drop_at = std::min(there->drop_at, drop_at);
+  }
+}
+
+// A peer knows a client that has no connection to it. Counts only as long as
+// nobody here knows better, and never longer than where it was first noticed.
+void Sessions::Keep(ReplicaId replica, absl::Duration drop_at, ClientSession session) {
+  auto it = sessions_.find(session.client_id);
+  if (it == sessions_.end()) {
+    if (sessions_.size() >= kSessionsMax) return;
+    it = sessions_.emplace(session.client_id, Entry()).first;
+    Change(&it->second, std::move(session));
+  }
+  NoteLoss();
+  for (const Presence& presence : it->second.seen_by) {
+    if (presence.drop_at == absl::InfiniteDuration()) return;
+  }
+  if (Presence* const there = it->second.Find(replica)) {
+    there->drop_at = std::max(there->drop_at, drop_at);
+  } else {
+    it->second.seen_by.push_back({replica, executor_->clock().SteadyNow(), drop_at});
   }
 }
 
@@ -575,10 +619,29 @@ bool Sessions::IsHere(Entry* entry) const {
 }
 
 void Sessions::ShareAll(ReplicaId peer) {
+  log_->SendToPeer(peer, Head(kAllFollows));
+  const absl::Duration now = executor_->clock().SteadyNow();
   for (auto& [id, entry] : sessions_) {
-    if (!IsHere(&entry)) continue;
-    log_->SendToPeer(peer, Head(kPut) + EncodeSession(entry.session));
+    if (IsHere(&entry)) {
+      log_->SendToPeer(peer, Head(kPut) + EncodeSession(entry.session));
+      continue;
+    }
+    // The peer may have started a moment ago, and those that this client was
+    // connected to may be gone: without it the client would be forgotten.
+    if (entry.Find(peer) != nullptr && entry.Find(peer)->drop_at == absl::InfiniteDuration()) {
+      continue;  // It knows better.
+    }
+    const Presence& seen = *std::max_element(
+        entry.seen_by.begin(), entry.seen_by.end(),
+        [](const Presence& a, const Presence& b) { return a.drop_at < b.drop_at; });
+    const absl::Duration rest = std::min(seen.drop_at - now, kVanishedGrace);
+    if (rest <= absl::ZeroDuration()) continue;
+    std::string bytes = Head(kKept);
+    AppendU32(&bytes, seen.replica.value());
+    AppendU32(&bytes, static_cast<uint32_t>(absl::ToInt64Milliseconds(rest)));
+    log_->SendToPeer(peer, bytes + EncodeSession(entry.session));
   }
+  log_->SendToPeer(peer, Head(kAllSaid));
 }
 
 void Sessions::ShareSession(Entry* entry, absl::Duration now) {

@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -161,6 +163,8 @@ class Sessions {
   std::vector<ClientSession> OfConsumerGroup(absl::string_view consumer_group) const;
   // Ids of the classic members of a consumer group, sorted.
   std::vector<std::string> MembersOf(absl::string_view consumer_group) const;
+  // Whether every peer has told all that it knows since this replica started.
+  bool HasHeardAll() const { return heard_all_.size() >= log_->peers().size(); }
   // What one of `clients` wants of `topic` as a member of the group; if none of
   // them is one, the newest of any member. Null: nobody said. Valid as Find's.
   const Subscription* FindSubscription(absl::string_view consumer_group, absl::string_view topic,
@@ -202,7 +206,9 @@ class Sessions {
     Presence* Find(ReplicaId replica);
     bool IsConnectedHere() const { return streams > 0 || connections > 0; }
   };
-  using EntryMap = absl::flat_hash_map<std::string, Entry>;
+  // Ordered, so that peers are told the same in the same order, however often a
+  // simulation repeats it.
+  using EntryMap = absl::btree_map<std::string, Entry>;
   struct Lost {
     ClientSession session;
     absl::Duration until;
@@ -212,6 +218,8 @@ class Sessions {
   bool IsHere(Entry* entry) const;
   void SeenHere(Entry* entry);
   void ShareAll(ReplicaId peer);
+  void Vanished(ReplicaId replica);
+  void Keep(ReplicaId replica, absl::Duration drop_at, ClientSession session);
   void ShareSession(Entry* entry, absl::Duration now);
   void ShareAlive(absl::Duration now);
   void DropSilent(absl::Duration now);
@@ -231,6 +239,7 @@ class Sessions {
   // Client ids by consumer group; no empty sets.
   absl::flat_hash_map<std::string, absl::btree_set<std::string>> by_group_;
   absl::Duration last_share_ = -absl::InfiniteDuration();
+  absl::flat_hash_set<ReplicaId> heard_all_;
   // Sessions that ended with a connection, by client id; at most kLostMax.
   absl::flat_hash_map<std::string, Lost> lost_;
   absl::Duration lost_until_ = -absl::InfiniteDuration();  // The last of all losses.

@@ -115,6 +115,68 @@ TEST_F(SessionsTest, MembersChangeWithClientsAndTheirTopicsOnly) {
   EXPECT_EQ(there_.MembersOf("g"), Groups());
 }
 
+// The client that was connected to a replica that went speaks again in 30 s, and
+// to whomever it connects meanwhile: a replica that has just started is told of it.
+TEST_F(SessionsTest, AReplicaThatComesBackHearsOfClientsThatAreConnectedNowhere) {
+  ASSERT_TRUE(there_.Put(Classic("c")).ok());
+  is_connected_ = false;
+  here_.PeerDown(ReplicaId(2));
+  Pass(absl::Seconds(10));
+  DirectLog started_log{nullptr, &executor_};
+  started_log.SetPeers({ReplicaId(2)});
+  Sessions started{&started_log, &executor_};
+  here_log_.on_send_to_peer = [&started](ReplicaId, std::string bytes) {
+    started.PeerMessage(ReplicaId(2), bytes);
+  };
+  EXPECT_FALSE(started.HasHeardAll());
+
+  here_.PeerUp(ReplicaId(3));
+
+  EXPECT_TRUE(started.HasHeardAll());
+  EXPECT_EQ(started.MembersOf("g"), Groups{"c"});
+  // No longer than it is kept where it was known.
+  executor_.Advance(absl::Seconds(29));
+  started.Tick(executor_.now());
+  EXPECT_EQ(started.MembersOf("g"), Groups{"c"});
+  executor_.Advance(absl::Seconds(6));
+  started.Tick(executor_.now());
+  EXPECT_EQ(started.MembersOf("g"), Groups());
+}
+
+TEST_F(SessionsTest, WhoeverKnowsAClientsConnectionIsBelievedMoreThanWhoeverRemembersIt) {
+  ASSERT_TRUE(there_.Put(Classic("c")).ok());
+  is_connected_ = false;
+  here_.PeerDown(ReplicaId(2));
+  DirectLog other_log{nullptr, &executor_};
+  Sessions other{&other_log, &executor_};
+  ASSERT_TRUE(other.Put(Classic("c")).ok());
+  other.SetConnections("c", 1);
+  here_log_.on_send_to_peer = [&other](ReplicaId, std::string bytes) {
+    other.PeerMessage(ReplicaId(2), bytes);
+  };
+
+  here_.PeerUp(ReplicaId(3));
+  executor_.Advance(absl::Seconds(60));
+  other.Tick(executor_.now());
+
+  EXPECT_EQ(other.MembersOf("g"), Groups{"c"});
+}
+
+// A goodbye was lost with the stream that carried it.
+TEST_F(SessionsTest, WhatAPeerDoesNotSayAgainIsKeptAsOfAPeerThatVanished) {
+  ASSERT_TRUE(there_.Put(Classic("c")).ok());
+  ASSERT_TRUE(there_.Put(Classic("d")).ok());
+  is_connected_ = false;
+  there_.Remove("c");
+  is_connected_ = true;
+
+  there_.PeerUp(ReplicaId(2));
+
+  EXPECT_EQ(here_.MembersOf("g"), (Groups{"c", "d"}));
+  Pass(Sessions::kVanishedGrace + Sessions::kShareInterval);
+  EXPECT_EQ(here_.MembersOf("g"), Groups{"d"});
+}
+
 TEST_F(SessionsTest, NobodyIsToldOfThoseWhoBroadcast) {
   ClientSession broadcaster = Classic("c");
   broadcaster.memberships[0].model = MessageModel::kBroadcasting;
