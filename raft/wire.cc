@@ -274,6 +274,10 @@ WireMessage EncodeAnnouncement(const Hello& hello) {
   return out;
 }
 
+bool IsPeerMessage(absl::string_view bytes) {
+  return !bytes.empty() && static_cast<uint8_t>(bytes[0]) == kPeer;
+}
+
 absl::StatusOr<WireContent> DecodeWire(const SharedBytes& bytes) {
   Reader reader(bytes.view());
   const uint8_t type = reader.U8();

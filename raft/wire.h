@@ -43,6 +43,9 @@ WireMessage EncodeForward(std::vector<SharedBytes> commands);
 WireMessage EncodePeer(std::string bytes);
 WireMessage EncodeAnnouncement(const Hello& hello);
 
+// Whether DecodeWire would give a PeerMessage.
+bool IsPeerMessage(absl::string_view bytes);
+
 // The content shares `bytes`. Headers and bodies of frames are checked.
 // Errors: DataLoss.
 absl::StatusOr<WireContent> DecodeWire(const SharedBytes& bytes);

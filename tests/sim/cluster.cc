@@ -13,6 +13,7 @@
 #include "message/override.h"
 #include "message/properties.h"
 #include "message/topic.h"
+#include "tests/sim/classic_workload.h"
 #include "tests/sim/history.h"
 #include "tests/sim/workload.h"
 
@@ -21,6 +22,8 @@ namespace {
 
 constexpr int kReplicas = 3;
 // After the last fault: clients send on, then only receive, then nothing happens.
+// Of a classic client's connection, at each of its requests.
+constexpr double kLinkBreaks = 0.004;
 constexpr absl::Duration kSendOn = absl::Seconds(6);
 constexpr absl::Duration kReceiveOn = absl::Seconds(8);
 constexpr absl::Duration kQuiet = absl::Seconds(5);
@@ -52,6 +55,17 @@ class Cluster {
     workload_ = std::make_unique<Workload>(
         &scheduler_, [this](ReplicaId id) { return Reachable(id); }, all_,
         [this](const std::string& text) { Violation(text); });
+    classic_ = std::make_unique<ClassicWorkload>(
+        &scheduler_, &network_, [this](ReplicaId id) { return Reachable(id); }, all_,
+        [this](const std::string& text) { Violation(text); });
+  }
+  ~Cluster() {
+    // Events hold connections and requests, which speak to their processes when
+    // they go.
+    for (const auto& process : processes_) {
+      if (process->is_running()) process->Kill();
+    }
+    scheduler_.DropAll();
   }
 
   SimResult Run();
@@ -88,6 +102,7 @@ class Cluster {
   std::vector<std::unique_ptr<Process>> processes_;
   std::unique_ptr<Nemesis> nemesis_;
   std::unique_ptr<Workload> workload_;
+  std::unique_ptr<ClassicWorkload> classic_;
   SimResult result_;
 };
 
@@ -124,6 +139,7 @@ SimResult Cluster::Run() {
   }
   scheduler_.At(begin + absl::Seconds(2), nullptr, [this] {
     workload_->Start(options_.producers, options_.consumers);
+    classic_->Start(options_.with_faults ? kLinkBreaks : 0);
   });
   if (options_.with_faults) {
     NetworkFaults faults;
@@ -137,10 +153,13 @@ SimResult Cluster::Run() {
   }
   scheduler_.RunUntil(begin + options_.duration);
   nemesis_->Heal();
+  classic_->Heal();
   scheduler_.RunUntil(scheduler_.now() + kSendOn);
   workload_->StopProducing();
+  classic_->StopProducing();
   scheduler_.RunUntil(scheduler_.now() + kReceiveOn);
   workload_->Stop();
+  classic_->Stop();
   scheduler_.RunUntil(scheduler_.now() + kQuiet);
   CheckEnd();
   result_.counts.acknowledged = workload_->acknowledged().size();
@@ -148,6 +167,7 @@ SimResult Cluster::Run() {
   result_.counts.delayed = workload_->delayed().size();
   result_.counts.sent_back = workload_->sent_back().size();
   result_.counts.retries = workload_->retries();
+  result_.counts.classic = classic_->counts();
   result_.counts.elections = history_.elections();
   result_.counts.faults = nemesis_->counts();
   result_.counts.network = network_.counts();
@@ -332,6 +352,7 @@ void Cluster::CheckEnd() {
   }
   CheckDelayed(reference);
   CheckRetries(reference);
+  classic_->CheckEnd(reference);
   CheckRebuild(reference);
 }
 
@@ -344,6 +365,7 @@ void SimCounts::Add(const SimCounts& other) {
   sent_back += other.sent_back;
   retries += other.retries;
   elections += other.elections;
+  classic.Add(other.classic);
   faults.Add(other.faults);
   network.delivered += other.network.delivered;
   network.lost += other.network.lost;

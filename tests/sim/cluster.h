@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/classic_world.h"
 #include "tests/sim/nemesis.h"
 
 namespace totora::sim {
@@ -27,6 +28,7 @@ struct SimOptions {
 struct SimCounts {
   uint64_t delayed = 0, sent_back = 0;
   uint64_t acknowledged = 0, received = 0, retries = 0, elections = 0;
+  ClassicCounts classic;
   FaultCounts faults;
   NetworkCounts network;
 

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "raft/wire.h"
+
 namespace totora::sim {
 namespace {
 constexpr absl::Duration kRedial = absl::Milliseconds(50);
+constexpr absl::Duration kTryHeldAgain = absl::Milliseconds(50);
 }  // namespace
 
 // Thread safety: confined to the scheduler, like everything here.
@@ -83,7 +86,8 @@ void SimNetwork::Dial(ReplicaId from, ReplicaId to, int channel, uint64_t epoch)
     }
     if (acceptor->second->is_paused(scheduler_->now())) return redial();
     stream.is_open = true;
-    stream.last = scheduler_->now();
+    stream.last = stream.opened_at = scheduler_->now();
+    stream.held.clear();
     stream.hello = std::make_shared<raft::Hello>(dialler->second->hello());
     dialler->second->receiver()->OnConnected(to, static_cast<raft::Channel>(channel),
                                              acceptor->second->hello());
@@ -132,6 +136,7 @@ void SimNetwork::Transmit(ReplicaId from, ReplicaId to, raft::Channel channel,
   }
   const SharedBytes shared(std::move(bytes));
   if (tap_) tap_(from, to, channel, shared);
+  if (raft::IsPeerMessage(shared.view())) return TransmitProgram(key, shared);
   Random& random = scheduler_->random();
   if (random.Chance(faults_.lose)) {
     ++counts_.lost;
@@ -153,20 +158,66 @@ void SimNetwork::Transmit(ReplicaId from, ReplicaId to, raft::Channel channel,
   for (int i = 0; i < copies; ++i) {
     const absl::Duration at = std::max(stream.last, scheduler_->now() + latency);
     stream.last = at;
-    scheduler_->At(at, nullptr, [this, key, channel, shared, epoch = stream.epoch] {
-      const auto& [sender, receiver, number] = key;
-      const Stream& open = streams_[key];
-      if (!open.is_open || open.epoch != epoch) return;
-      if (IsBlocked(sender, receiver)) {
-        ++counts_.blocked;
-        return;
-      }
-      const auto it = transports_.find(receiver);
-      if (it == transports_.end() || !it->second->is_live()) return;
-      ++counts_.delivered;
-      it->second->receiver()->OnMessage(open.hello, channel, shared);
+    scheduler_->At(at, nullptr, [this, key, shared, epoch = stream.epoch] {
+      if (!IsBlocked(std::get<0>(key), std::get<1>(key))) return Arrive(key, epoch, shared);
+      if (streams_[key].is_open && streams_[key].epoch == epoch) ++counts_.blocked;
     });
   }
+}
+
+void SimNetwork::Arrive(const Key& key, uint64_t epoch, SharedBytes bytes) {
+  const auto& [from, to, channel] = key;
+  const Stream& stream = streams_[key];
+  if (!stream.is_open || stream.epoch != epoch) return;
+  const auto it = transports_.find(to);
+  if (it == transports_.end() || !it->second->is_live()) return;
+  ++counts_.delivered;
+  it->second->receiver()->OnMessage(stream.hello, static_cast<raft::Channel>(channel),
+                                    std::move(bytes));
+}
+
+void SimNetwork::TransmitProgram(const Key& key, SharedBytes bytes) {
+  Stream& stream = streams_[key];
+  if (scheduler_->random().Chance(faults_.break_stream)) {
+    scheduler_->At(scheduler_->now() + Latency(), nullptr, [this, key, epoch = stream.epoch] {
+      if (streams_[key].epoch == epoch) Break(key, false);
+    });
+  }
+  stream.last = std::max(stream.last, scheduler_->now() + Latency());
+  scheduler_->At(stream.last, nullptr,
+                 [this, key, bytes = std::move(bytes), epoch = stream.epoch] {
+                   Stream& open = streams_[key];
+                   if (!open.is_open || open.epoch != epoch) return;
+                   open.held.push_back(bytes);
+                   if (open.held.size() == 1) DeliverHeld(key, epoch);
+                 });
+}
+
+void SimNetwork::DeliverHeld(const Key& key, uint64_t epoch) {
+  Stream& stream = streams_[key];
+  if (!stream.is_open || stream.epoch != epoch) return;
+  if (IsBlocked(std::get<0>(key), std::get<1>(key))) {
+    scheduler_->At(scheduler_->now() + kTryHeldAgain, nullptr,
+                   [this, key, epoch] { DeliverHeld(key, epoch); });
+    return;
+  }
+  for (SharedBytes& bytes : std::exchange(stream.held, {})) Arrive(key, epoch, std::move(bytes));
+}
+
+void SimNetwork::UnblockAll() {
+  for (const auto& pair : blocked_) unblocked_at_[pair] = scheduler_->now();
+  blocked_.clear();
+}
+
+absl::Duration SimNetwork::LinkedFor(ReplicaId from, ReplicaId to) const {
+  const auto stream = streams_.find({from, to, static_cast<int>(raft::Channel::kControl)});
+  if (stream == streams_.end() || !stream->second.is_open || IsBlocked(from, to)) {
+    return absl::ZeroDuration();
+  }
+  absl::Duration since = stream->second.opened_at;
+  const auto unblocked = unblocked_at_.find({from, to});
+  if (unblocked != unblocked_at_.end()) since = std::max(since, unblocked->second);
+  return scheduler_->now() - since;
 }
 
 }  // namespace totora::sim

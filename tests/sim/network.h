@@ -3,6 +3,7 @@
 #ifndef TOTORA_TESTS_SIM_NETWORK_H_
 #define TOTORA_TESTS_SIM_NETWORK_H_
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,7 +36,10 @@ class SimNetwork {
   void SetFaults(const NetworkFaults& faults) { faults_ = faults; }
   // Nothing gets from `from` to `to` until unblocked; streams do not notice.
   void Block(ReplicaId from, ReplicaId to) { blocked_.insert({from, to}); }
-  void UnblockAll() { blocked_.clear(); }
+  void UnblockAll();
+  // How long what the programs of two replicas tell each other has got through;
+  // 0 if it does not now.
+  absl::Duration LinkedFor(ReplicaId from, ReplicaId to) const;
   // Hears of every message that leaves a replica, also if it is lost on the way.
   using Tap = std::function<void(ReplicaId from, ReplicaId to, raft::Channel channel,
                                  const SharedBytes& bytes)>;
@@ -52,6 +56,10 @@ class SimNetwork {
     uint64_t epoch = 0;     // Of the dialler's attempt; stale events check it.
     bool is_open = false;
     absl::Duration last;    // When the message sent last arrives: order is kept.
+    absl::Duration opened_at;
+    // Messages of the programs that wait for the hosts to hear each other: unlike
+    // Raft they count on it that an open stream loses nothing.
+    std::deque<SharedBytes> held;
     std::shared_ptr<const raft::Hello> hello;  // Of the dialler, as the acceptor knows it.
   };
   using Key = std::tuple<ReplicaId, ReplicaId, int>;  // From, to, channel.
@@ -59,6 +67,9 @@ class SimNetwork {
   void Dial(ReplicaId from, ReplicaId to, int channel, uint64_t epoch);
   void Break(const Key& key, bool is_refused);
   void Transmit(ReplicaId from, ReplicaId to, raft::Channel channel, raft::WireMessage message);
+  void TransmitProgram(const Key& key, SharedBytes bytes);
+  void Arrive(const Key& key, uint64_t epoch, SharedBytes bytes);
+  void DeliverHeld(const Key& key, uint64_t epoch);
   bool IsBlocked(ReplicaId from, ReplicaId to) const { return blocked_.count({from, to}) > 0; }
   absl::Duration Latency();
 
@@ -69,6 +80,7 @@ class SimNetwork {
   std::map<ReplicaId, SimTransport*> transports_;  // Of live processes.
   std::map<Key, Stream> streams_;
   std::set<std::pair<ReplicaId, ReplicaId>> blocked_;
+  std::map<std::pair<ReplicaId, ReplicaId>, absl::Duration> unblocked_at_;
 };
 
 }  // namespace totora::sim

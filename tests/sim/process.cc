@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
+#include "broker/service/replica_log.h"
 #include "common/check.h"
 #include "common/coding.h"
 #include "common/log.h"
@@ -38,7 +41,9 @@ class Process::WatchedState : public raft::StateMachine {
 };
 
 Process::Parts::Parts() = default;
-Process::Parts::~Parts() = default;
+Process::Parts::~Parts() {
+  for (const auto& link : links) link->Drop();
+}
 
 Process::Process(Scheduler* scheduler, SimNetwork* network, ReplicaId self,
                  std::vector<ReplicaId> all, double small_steps, ProcessEvents events)
@@ -76,6 +81,7 @@ absl::Status Process::StartLife() {
   parts->executor = executor(1, 20);
   parts->log_executor = executor(40, 600);
   parts->background = executor(100, 3000);
+  parts->loop = executor(1, 20);
   parts->transport = network_->MakeTransport(self_, all_, life_);
   parts->checkpoints = store::MakeMemoryCheckpoints(checkpoints_);
   checkpoint_chance_ = scheduler_->random().Chance(0.5) ? 0.03 : 0.7;
@@ -110,7 +116,20 @@ absl::Status Process::StartLife() {
       raft::Replica::Open(options, disk_.get(), parts->executor.get(), parts->log_executor.get(),
                           parts->background.get(), parts->transport.get(),
                           parts->watched.get(), this));
-  parts->state->SetObserver(this);
+  parts->log = service::MakeReplicaLog(parts->replica.get(), self_, all_);
+  service::BrokerServiceOptions service_options;
+  service_options.group = options.group;
+  service_options.group_name = options.group_name;
+  service_options.store_host = *message::Host::Parse("127.0.0.1", 0);
+  service_options.creates_topics_on_send = true;
+  std::string levels;
+  for (const int64_t ms : kSimDelayLevelsMs) absl::StrAppend(&levels, " ", ms / 1000, "s");
+  service_options.delay_levels = *service::DelayLevels::Parse(levels.substr(1));
+  parts->service = std::make_unique<service::BrokerService>(
+      service_options, parts->log.get(), parts->state.get(), parts->executor.get());
+  parts->classic_api = std::make_unique<remoting_api::RemotingApi>(parts->service.get());
+  parts->classic_server = std::make_unique<remoting::RemotingServer>(
+      parts->classic_api->service(), parts->executor.get());
   const LogIndex checkpoint = parts->state->applied_at_start();
   if (checkpoint.value() > 0) {
     TOTORA_ASSIGN_OR_RETURN(const std::vector<raft::Frame> last,
@@ -118,9 +137,9 @@ absl::Status Process::StartLife() {
     events_.on_started(self_, last.front().header);
   }
   parts_ = std::move(parts);
+  parts_->service->Start();
+  parts_->state->SetObserver(this);
   parts_->replica->Start();
-  parts_->replica->Submit(static_cast<uint16_t>(store::CommandKind::kReplicaStarted), "",
-                          absl::InfiniteDuration(), [](absl::StatusOr<absl::string_view>) {});
   parts_->executor->PostAfter(kHousekeeping, [this] { Housekeeping(); });
   return absl::OkStatus();
 }
@@ -131,17 +150,12 @@ void Process::Housekeeping() {
   if (state->NeedsCheckpoint() || scheduler_->random().Chance(checkpoint_chance_)) {
     state->Checkpoint(nullptr);
   }
-  if (status_.role != raft::Role::kLeader) return;
-  const std::optional<int64_t> expiry = state->NextExpiryMs();
-  if (!expiry || *expiry > parts_->replica->LogTimeNowMs()) return;
-  parts_->replica->Submit(static_cast<uint16_t>(store::CommandKind::kExpire),
-                          store::ExpireCommand{}.Encode(), absl::InfiniteDuration(),
-                          [](absl::StatusOr<absl::string_view>) {});
 }
 
 void Process::End(bool host_went) {
   life_->is_alive = false;
   network_->Died(self_, host_went);
+  for (const auto& link : parts_->links) link->ProcessDied(host_went);
   graveyard_.push_back(std::move(parts_));
   status_ = raft::ReplicaStatus();
 }
@@ -171,7 +185,42 @@ void Process::EmptyVolume() {
 
 void Process::OnStatus(const raft::ReplicaStatus& status) {
   status_ = status;
+  if (parts_ != nullptr) parts_->service->OnStatus(status);
   events_.on_status(self_, status);
+}
+
+void Process::OnPeerMessage(ReplicaId from, Incarnation incarnation, absl::string_view bytes) {
+  parts_->service->OnPeerMessage(from, incarnation, bytes);
+}
+
+void Process::OnPeerUp(ReplicaId peer, Incarnation incarnation) {
+  parts_->service->OnPeerUp(peer, incarnation);
+}
+
+void Process::OnPeerDown(ReplicaId peer) { parts_->service->OnPeerDown(peer); }
+
+void Process::QueueGrew(absl::string_view topic, uint32_t queue_id, QueueOffset end) {
+  parts_->service->QueueGrew(topic, queue_id, end);
+}
+
+void Process::LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
+                             uint32_t queue_id) {
+  parts_->service->LeasesReleased(topic, consumer_group, queue_id);
+}
+
+void Process::TopicChanged(absl::string_view topic,
+                           const std::optional<store::TopicConfig>& config) {
+  parts_->service->TopicChanged(topic, config);
+}
+
+std::shared_ptr<ClassicLink> Process::Connect(uint64_t id, const std::string& host,
+                                              ClassicLink::Client client) {
+  ConnectionInfo info{id, absl::StrCat(host, ":", 10000 + id % 50000), "127.0.0.1:10911", "sim"};
+  auto link = std::make_shared<ClassicLink>(scheduler_, std::move(info), life_,
+                                            parts_->loop.get(), std::move(client));
+  link->SetHandler(parts_->classic_server->protocol().factory(link));
+  parts_->links.push_back(link);
+  return link;
 }
 
 void Process::OnFatal(const absl::Status& reason) {
@@ -186,7 +235,7 @@ void Process::CommandApplied(const raft::CommandId& id, absl::string_view result
   AppendBytes(&fact, result);
   answers_ = HashInto(answers_, fact);
   events_.on_answered(id, result);
-  parts_->replica->CommandApplied(id, result);
+  parts_->service->CommandApplied(id, result);
 }
 
 }  // namespace totora::sim

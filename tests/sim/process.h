@@ -1,6 +1,6 @@
 // One simulated broker process after the other on one simulated volume: the
-// production replica, log and state machine on simulated disk, network, clock
-// and executors.
+// production replica, log, state machine, services and classic server on
+// simulated disk, network, clock and executors.
 #ifndef TOTORA_TESTS_SIM_PROCESS_H_
 #define TOTORA_TESTS_SIM_PROCESS_H_
 
@@ -9,13 +9,23 @@
 #include <memory>
 #include <string>
 
+#include "broker/remoting_api/remoting_api.h"
+#include "broker/service/broker_service.h"
 #include "common/memory_file_system.h"
 #include "raft/replica.h"
+#include "remoting/server.h"
 #include "store/state_machine.h"
+#include "tests/sim/classic_link.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scheduler.h"
 
 namespace totora::sim {
+
+// The setting delay.levels of every process, whole seconds: short enough for a run
+// to bring messages, attempt after attempt, among the dead letters.
+inline constexpr int64_t kSimDelayLevelsMs[] = {1000, 2000, 1000, 1000, 2000, 1000,
+                                                2000, 3000, 4000, 5000, 6000, 5000,
+                                                4000, 3000, 1000, 2000, 3000, 4000};
 
 // What the checkers hear of.
 struct ProcessEvents {
@@ -57,25 +67,31 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
   ReplicaId id() const { return self_; }
   raft::Replica* replica() { return parts_->replica.get(); }
   store::StateMachine* state() { return parts_->state.get(); }
+  service::BrokerService* service() { return parts_->service.get(); }
   const raft::ReplicaStatus& status() const { return status_; }
   MemoryFileSystem* disk() { return disk_.get(); }
   SimClock* clock() { return &clock_; }
   // Ends with the process. REQUIRES: is running.
   std::shared_ptr<const Life> life() const { return life_; }
+  // A client connects from `host`. `id` is never used again. REQUIRES: is running.
+  std::shared_ptr<ClassicLink> Connect(uint64_t id, const std::string& host,
+                                       ClassicLink::Client client);
   std::string log_directory() const { return directory_ + "/log"; }
 
   // raft::ReplicaObserver
   void OnStatus(const raft::ReplicaStatus& status) override;
-  void OnPeerMessage(ReplicaId, Incarnation, absl::string_view) override {}
-  void OnPeerUp(ReplicaId, Incarnation) override {}
-  void OnPeerDown(ReplicaId) override {}
+  void OnPeerMessage(ReplicaId from, Incarnation incarnation, absl::string_view bytes) override;
+  void OnPeerUp(ReplicaId peer, Incarnation incarnation) override;
+  void OnPeerDown(ReplicaId peer) override;
   void OnFatal(const absl::Status& reason) override;
 
   // store::ApplyObserver
   void CommandApplied(const raft::CommandId& id, absl::string_view result) override;
-  void QueueGrew(absl::string_view, uint32_t, QueueOffset) override {}
-  void LeasesReleased(absl::string_view, absl::string_view, uint32_t) override {}
-  void TopicChanged(absl::string_view, const std::optional<store::TopicConfig>&) override {}
+  void QueueGrew(absl::string_view topic, uint32_t queue_id, QueueOffset end) override;
+  void LeasesReleased(absl::string_view topic, absl::string_view consumer_group,
+                      uint32_t queue_id) override;
+  void TopicChanged(absl::string_view topic,
+                    const std::optional<store::TopicConfig>& config) override;
 
  private:
   // Stands between the replica and its state machine, and tells what passes.
@@ -87,16 +103,22 @@ class Process : public raft::ReplicaObserver, public store::ApplyObserver {
     std::unique_ptr<SimExecutor> executor;
     std::unique_ptr<SimExecutor> log_executor;
     std::unique_ptr<SimExecutor> background;
+    std::unique_ptr<SimExecutor> loop;  // Of clients' connections.
     std::unique_ptr<raft::Transport> transport;
     std::unique_ptr<store::CheckpointStore> checkpoints;
     std::unique_ptr<store::StateMachine> state;
     std::unique_ptr<WatchedState> watched;
     std::unique_ptr<raft::Replica> replica;
+    std::unique_ptr<service::CommandLog> log;
+    std::unique_ptr<service::BrokerService> service;
+    std::unique_ptr<remoting_api::RemotingApi> classic_api;
+    std::unique_ptr<remoting::RemotingServer> classic_server;
+    std::vector<std::shared_ptr<ClassicLink>> links;
   };
 
   absl::Status StartLife();
   void End(bool host_went);
-  // The leader's duty: leases that have ended, and checkpoints now and then.
+  // Checkpoints now and then.
   void Housekeeping();
 
   Scheduler* const scheduler_;

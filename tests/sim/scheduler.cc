@@ -30,7 +30,13 @@ void Scheduler::RunUntil(absl::Duration until) {
   now_ = std::max(now_, until);
 }
 
+void Scheduler::DropAll() {
+  // What goes may add events.
+  while (!events_queue_.empty()) std::exchange(events_queue_, {});
+}
+
 void SimExecutor::Post(Task task) {
+  if (!life_->is_alive) return;
   const absl::Duration ready = scheduler_->now() + scheduler_->random().Between(low_, high_);
   last_ = std::max(last_, ready);
   posted_.push_back(std::move(task));
@@ -47,6 +53,7 @@ void SimExecutor::RunFirst() {
 }
 
 void SimExecutor::PostAfter(absl::Duration delay, Task task) {
+  if (!life_->is_alive) return;
   const absl::Duration ready =
       scheduler_->now() + delay + scheduler_->random().Between(low_, high_);
   scheduler_->At(ready, life_, [this, task = std::move(task)]() mutable {

@@ -57,6 +57,9 @@ class Scheduler {
   // Runs events until `until`, or until none is left.
   void RunUntil(absl::Duration until);
 
+  // Forgets all events: before what they refer to goes.
+  void DropAll();
+
   uint64_t events() const { return events_; }
   // Changes with every event: equal traces mean equal runs.
   uint64_t trace() const { return trace_; }
@@ -104,6 +107,7 @@ class SimExecutor : public Executor {
               absl::Duration low, absl::Duration high)
       : scheduler_(scheduler), life_(std::move(life)), clock_(clock), low_(low), high_(high) {}
 
+  // Dropped when the process is dead.
   void Post(Task task) override;
   void PostAfter(absl::Duration delay, Task task) override;
   const Clock& clock() const override { return *clock_; }

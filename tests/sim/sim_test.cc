@@ -71,6 +71,7 @@ void Print(const SimCounts& counts) {
       faults.partitions, faults.one_way, faults.election_faults, faults.clock_jumps,
       faults.emptied, network.delivered, network.lost, network.repeated,
       network.stalled, network.broken, network.blocked);
+  std::printf("classic: %s\n", counts.classic.ToText().c_str());
 }
 
 TEST(Simulation, NothingAcknowledgedIsLostWhateverFails) {
