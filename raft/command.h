@@ -24,6 +24,11 @@ namespace totora::raft {
 
 inline constexpr size_t kCommandHeaderBytes = 36;
 
+// The kind of a command that does nothing: what its replica had taken was given
+// up before it was known to be committed. Whichever of the two the log holds
+// first is the one outcome of their id.
+inline constexpr uint16_t kVoidCommand = 0;
+
 struct CommandId {
   ReplicaId replica;
   Incarnation incarnation;

@@ -12,6 +12,19 @@ void Submitter::Add(uint16_t kind, absl::string_view payload, absl::Duration giv
     return;
   }
   const uint64_t sequence = first_ + commands_.size();
+  Outstanding& outstanding = commands_.emplace_back();
+  outstanding.encoded = Encode(sequence, kind, payload);
+  outstanding.done = std::move(done);
+  bytes_ += outstanding.encoded.size();
+  if (give_up == absl::InfiniteDuration()) return;
+  if (deadlines_in_order_.empty() || deadlines_in_order_.back().at <= give_up) {
+    deadlines_in_order_.push_back({give_up, sequence});
+  } else {
+    other_deadlines_.push({give_up, sequence});
+  }
+}
+
+SharedBytes Submitter::Encode(uint64_t sequence, uint16_t kind, absl::string_view payload) const {
   Command command;
   command.id = {self_, incarnation_, sequence};
   command.low_watermark = low_watermark();
@@ -20,16 +33,7 @@ void Submitter::Add(uint16_t kind, absl::string_view payload, absl::Duration giv
   std::string encoded;
   encoded.reserve(kCommandHeaderBytes + payload.size());
   AppendCommand(command, &encoded);
-  bytes_ += encoded.size();
-  Outstanding& outstanding = commands_.emplace_back();
-  outstanding.encoded = SharedBytes(std::move(encoded));
-  outstanding.done = std::move(done);
-  if (give_up == absl::InfiniteDuration()) return;
-  if (deadlines_in_order_.empty() || deadlines_in_order_.back().at <= give_up) {
-    deadlines_in_order_.push_back({give_up, sequence});
-  } else {
-    other_deadlines_.push({give_up, sequence});
-  }
+  return SharedBytes(std::move(encoded));
 }
 
 void Submitter::Applied(const CommandId& id, absl::string_view result) {
@@ -81,6 +85,9 @@ void Submitter::GiveUp(absl::Duration now) {
     SubmitCallback done = std::exchange(outstanding.done, nullptr);
     if (outstanding.was_sent) {
       // It stays outstanding: its id must not be forgotten while it may be applied.
+      bytes_ -= outstanding.encoded.size();
+      outstanding.encoded = Encode(sequence, kVoidCommand, absl::string_view());
+      bytes_ += outstanding.encoded.size();
       done(absl::DeadlineExceededError("the log did not answer in time; the outcome is unknown"));
     } else {
       Settle(sequence);

@@ -3,6 +3,10 @@
 // given them again, in sequence and before anything new, until the local state
 // machine has applied them.
 //
+// What was given up is not given to a leader again, for nobody waits for it any
+// more, and whoever had sent it may have got it done elsewhere by then, so long ago
+// that nobody knows the two for one. Its id is, with nothing in it (kVoidCommand).
+//
 // Thread safety: confined to the replica's executor.
 #ifndef TOTORA_RAFT_SUBMITTER_H_
 #define TOTORA_RAFT_SUBMITTER_H_
@@ -53,7 +57,7 @@ class Submitter {
 
  private:
   struct Outstanding {
-    SharedBytes encoded;
+    SharedBytes encoded;      // As it goes to the next leader.
     SubmitCallback done;      // Null once called.
     bool is_settled = false;  // Applied, or never left and given up.
     bool was_sent = false;
@@ -64,6 +68,7 @@ class Submitter {
     bool operator<(const Deadline& other) const { return at > other.at; }
   };
 
+  SharedBytes Encode(uint64_t sequence, uint16_t kind, absl::string_view payload) const;
   void Settle(uint64_t sequence);
   // The next deadline that is over is taken out; 0 if there is none.
   uint64_t TakeDue(absl::Duration now);

@@ -98,6 +98,26 @@ TEST_F(SubmitterTest, WhatLeftHasAnUnknownOutcomeAndStaysToBeProposedAgain) {
   EXPECT_EQ(submitter_.low_watermark(), 1u);
 }
 
+// A replica was cut off with a message that it had taken. Its client sent it again
+// elsewhere; a minute later nobody would have known the two for one.
+TEST_F(SubmitterTest, WhatWasGivenUpIsProposedAgainWithNothingInIt) {
+  Add(std::string(700, 'a'), absl::Seconds(5));
+  ASSERT_EQ(submitter_.TakeUnsent(1000).size(), 1u);
+  submitter_.GiveUp(absl::Seconds(5));
+
+  submitter_.ResendAll();
+
+  const std::vector<SharedBytes> again = submitter_.TakeUnsent(1000);
+  ASSERT_EQ(again.size(), 1u);
+  const auto commands = DecodeCommands(again[0].view());
+  ASSERT_TRUE(commands.ok()) << commands.status();
+  EXPECT_EQ(commands->front().kind, kVoidCommand);
+  EXPECT_EQ(commands->front().payload, "");
+  EXPECT_EQ(commands->front().id, (CommandId{kSelf, kLife, 1}));
+  // Nor does it take anybody's place meanwhile.
+  EXPECT_EQ(*Add(std::string(700, 'b')), "-");
+}
+
 TEST_F(SubmitterTest, ResendsInSequenceAndBeforeAnythingNew) {
   Add("a");
   Add("b");

@@ -28,6 +28,7 @@ using OverrideRecord = std::shared_ptr<const message::Override>;
 
 // Numbers are part of the disk format: never reuse one.
 enum class CommandKind : uint16_t {
+  kVoid = 0,  // raft::kVoidCommand
   kSend = 1,
   kReceive = 2,
   kAck = 3,

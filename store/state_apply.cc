@@ -79,6 +79,9 @@ void State::Apply(const raft::Frame& entry) {
 std::string State::Execute(const raft::Command& command, BytePosition position) {
   const absl::string_view payload = command.payload;
   switch (static_cast<CommandKind>(command.kind)) {
+    case CommandKind::kVoid:
+      static_assert(static_cast<uint16_t>(CommandKind::kVoid) == raft::kVoidCommand);
+      return StatusResult(absl::OkStatus());  // Whoever asked was told that nobody knows.
     case CommandKind::kSend:
       return Send(payload, position);
     case CommandKind::kReceive:
