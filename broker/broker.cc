@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <future>
 #include <random>
 #include <utility>
@@ -128,6 +129,7 @@ struct Broker::Parts : raft::ReplicaObserver, store::ApplyObserver {
   Health health;
   DoorPolicy door_policy;
   absl::Duration last_checkpoint;
+  absl::Duration caught_up_at;  // When nothing that was committed waited to be applied.
   bool is_stopping = false;  // Of the executor.
   bool is_topic_report_posted = false;
   std::vector<Registration::TopicChange> topic_changes;
@@ -382,7 +384,7 @@ void Broker::Parts::StartServing() {
   RunOn(executor, [this] {
     service->Start();
     state->SetObserver(this);
-    last_checkpoint = executor->clock().SteadyNow();
+    last_checkpoint = caught_up_at = executor->clock().SteadyNow();
     registration->TopicsChanged(state->topic_table_version(), {});
     Housekeeping();
   });
@@ -447,11 +449,13 @@ void Broker::Parts::Housekeeping() {
   if (is_stopping) return;
   executor->PostAfter(kHousekeeping, [this] { Housekeeping(); });
   const raft::ReplicaStatus status = replica->CurrentStatus();
-  const int64_t behind_ms = status.role == raft::Role::kLeader || status.applied >= status.commit
-                                ? 0
-                                : replica->LogTimeNowMs() - state->log_time_ms();
-  health.SetStatus(status, absl::Milliseconds(behind_ms) < kLagMax);
   const absl::Duration now = executor->clock().SteadyNow();
+  if (status.role == raft::Role::kLeader || status.applied >= status.commit) caught_up_at = now;
+  // What was applied last may be as old as the group was idle.
+  const absl::Duration behind =
+      std::min(absl::Milliseconds(replica->LogTimeNowMs() - state->log_time_ms()),
+               now - caught_up_at);
+  health.SetStatus(status, behind < kLagMax);
   if (state->NeedsCheckpoint() || (now - last_checkpoint >= settings.checkpoint_interval &&
                                    state->applied() > state->checkpointed())) {
     last_checkpoint = now;

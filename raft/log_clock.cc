@@ -13,9 +13,23 @@ int64_t LogClock::OwnOffset() const {
 }
 
 void LogClock::StartLeading(int64_t last_ms) {
+  log_ms_ = static_cast<double>(std::max(last_ms, NowMs()));
   last_steady_ = clock_->SteadyNow();
-  log_ms_ = static_cast<double>(last_ms);
-  if (last_ms == 0) log_ms_ = static_cast<double>(WallMillis(*clock_));
+  is_leading_ = true;
+  if (log_ms_ == 0) log_ms_ = static_cast<double>(WallMillis(*clock_));
+}
+
+void LogClock::StopLeading() {
+  NowMs();  // From here on.
+  is_leading_ = false;
+  peer_offsets_.clear();
+}
+
+void LogClock::HeardLeader(int64_t log_ms) {
+  // One that was late says less than an earlier one did.
+  if (is_leading_ || static_cast<double>(log_ms) <= log_ms_) return;
+  log_ms_ = static_cast<double>(log_ms);
+  last_steady_ = clock_->SteadyNow();
 }
 
 void LogClock::PeerWall(ReplicaId peer, int64_t wall_ms) {
@@ -40,6 +54,10 @@ bool LogClock::AgreedOffset(int64_t* offset) const {
 
 int64_t LogClock::NowMs() {
   const absl::Duration steady = clock_->SteadyNow();
+  if (!is_leading_) {
+    if (log_ms_ == 0) return 0;
+    return static_cast<int64_t>(log_ms_ + absl::ToDoubleMilliseconds(steady - last_steady_));
+  }
   const double passed = absl::ToDoubleMilliseconds(steady - last_steady_);
   last_steady_ = steady;
   int64_t offset = 0;

@@ -6,6 +6,12 @@
 // within a second, else the leader's own wall clock. When the majority agrees
 // and log time is more than a second behind, it steps forward to the median;
 // when it is ahead, it only slows down.
+//
+// It goes on where it was when the leader changes, however long nobody led or
+// nothing was written: heartbeats tell everybody what time it is, votes tell the
+// new leader the others' wall clocks. Otherwise the first entry of a new leader
+// would be as old as the last one of the group, the next one of now, and all that
+// lasts from the one on would be over with the other.
 #ifndef TOTORA_RAFT_LOG_CLOCK_H_
 #define TOTORA_RAFT_LOG_CLOCK_H_
 
@@ -25,13 +31,20 @@ class LogClock {
   LogClock(const Clock* clock, size_t replicas) : clock_(clock), replicas_(replicas) {}
 
   // This replica begins to lead. `last_ms` is the newest log time in its log,
-  // 0 if the log holds none: then log time begins at the wall clock.
+  // 0 if the log holds none: then log time begins at the wall clock, unless a
+  // leader was heard.
   void StartLeading(int64_t last_ms);
+  // What was told of wall clocks counts no longer.
+  void StopLeading();
+
+  // REQUIRES: this replica does not lead. It is `log_ms` by the leader's log clock.
+  void HeardLeader(int64_t log_ms);
 
   // A peer's wall clock showed `wall_ms` just now.
   void PeerWall(ReplicaId peer, int64_t wall_ms);
 
-  // Never less than before.
+  // Never less than before while this replica leads. Else what it would begin
+  // to lead with; 0 if no leader was ever heard.
   int64_t NowMs();
 
  private:
@@ -43,7 +56,8 @@ class LogClock {
   const Clock* const clock_;
   const size_t replicas_;
   std::map<ReplicaId, int64_t> peer_offsets_;
-  double log_ms_ = 0;
+  bool is_leading_ = false;
+  double log_ms_ = 0;           // At last_steady_; 0: unknown.
   absl::Duration last_steady_;
 };
 

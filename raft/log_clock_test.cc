@@ -24,6 +24,42 @@ class LogClockTest : public testing::Test {
   LogClock log_clock_{&clock_, 3};
 };
 
+// A group wrote nothing for a minute, then its leader died. Whatever the new one
+// takes first must not be a minute old: a delay of 10 s would be over at once.
+TEST_F(LogClockTest, ANewLeaderGoesOnWhereTheOldOneWas) {
+  LogClock follower(&clock_, 3);
+  const int64_t last_entry = log_clock_.NowMs();
+  clock_.Pass(absl::Seconds(60));
+  follower.HeardLeader(log_clock_.NowMs());
+  clock_.Pass(absl::Seconds(7));  // Nobody leads.
+
+  clock_.offset = absl::Hours(1);
+  follower.StartLeading(last_entry);
+
+  EXPECT_EQ(follower.NowMs(), last_entry + 67'000);
+}
+
+TEST_F(LogClockTest, ALateHeartbeatIsNotBelieved) {
+  LogClock follower(&clock_, 3);
+  EXPECT_EQ(follower.NowMs(), 0);
+  follower.HeardLeader(5000);
+  clock_.Pass(absl::Seconds(1));
+  follower.HeardLeader(4000);
+  EXPECT_EQ(follower.NowMs(), 6000);
+  follower.HeardLeader(6100);
+  EXPECT_EQ(follower.NowMs(), 6100);
+}
+
+TEST_F(LogClockTest, WhoeverLedGoesOnToo) {
+  const int64_t start = log_clock_.NowMs();
+  log_clock_.StopLeading();
+  log_clock_.PeerWall(ReplicaId(2), 7);
+  clock_.Pass(absl::Seconds(3));
+  EXPECT_EQ(log_clock_.NowMs(), start + 3000);
+  log_clock_.StartLeading(start - 5000);
+  EXPECT_EQ(log_clock_.NowMs(), start + 3000);
+}
+
 TEST_F(LogClockTest, BeginsAtTheWallClockAndRunsWithIt) {
   EXPECT_EQ(log_clock_.NowMs(), clock_.WallMs());
   clock_.Pass(absl::Seconds(10));
@@ -48,25 +84,28 @@ TEST_F(LogClockTest, OurOwnBadClockIsOutvoted) {
 }
 
 TEST_F(LogClockTest, StepsForwardWhenAMajorityAgrees) {
-  log_clock_.StartLeading(clock_.WallMs() - 3'600'000);
-  log_clock_.PeerWall(ReplicaId(2), clock_.WallMs());
+  LogClock started(&clock_, 3);
+  started.StartLeading(clock_.WallMs() - 600'000);
+  started.PeerWall(ReplicaId(2), clock_.WallMs());
   clock_.Pass(absl::Milliseconds(10));
-  EXPECT_EQ(log_clock_.NowMs(), clock_.WallMs());
+  EXPECT_EQ(started.NowMs(), clock_.WallMs());
 }
 
 TEST_F(LogClockTest, NeverStepsBackButSlowsDown) {
   const int64_t ahead = clock_.WallMs() + 3'600'000;
-  log_clock_.StartLeading(ahead);
-  log_clock_.PeerWall(ReplicaId(2), clock_.WallMs());
+  LogClock started(&clock_, 3);
+  started.StartLeading(ahead);
+  started.PeerWall(ReplicaId(2), clock_.WallMs());
   clock_.Pass(absl::Seconds(100));
-  EXPECT_EQ(log_clock_.NowMs(), ahead + 95'000);
+  EXPECT_EQ(started.NowMs(), ahead + 95'000);
 }
 
 TEST_F(LogClockTest, WithoutAgreementItSlewsByFivePercentAtMost) {
-  log_clock_.StartLeading(clock_.WallMs() - 3'600'000);
-  const int64_t start = clock_.WallMs() - 3'600'000;
+  const int64_t start = clock_.WallMs() - 600'000;
+  LogClock started(&clock_, 3);
+  started.StartLeading(start);
   clock_.Pass(absl::Seconds(100));
-  EXPECT_EQ(log_clock_.NowMs(), start + 105'000);
+  EXPECT_EQ(started.NowMs(), start + 105'000);
 }
 
 TEST_F(LogClockTest, NeverFalls) {

@@ -169,7 +169,7 @@ bool Replica::State::FramesFor(AppendRequest* request, std::vector<Frame>* frame
 }
 
 void Replica::State::SendAll(std::vector<Envelope> envelopes) {
-  const int64_t wall_ms = WallMillis(executor->clock());
+  const WireTimes times{WallMillis(executor->clock()), log_clock->NowMs()};
   for (Envelope& envelope : envelopes) {
     std::vector<Frame> frames;
     Channel channel = Channel::kControl;
@@ -179,7 +179,7 @@ void Replica::State::SendAll(std::vector<Envelope> envelopes) {
     } else if (std::holds_alternative<AppendReply>(envelope.message)) {
       channel = Channel::kAppend;
     }
-    transport->Send(envelope.to, channel, EncodeProtocol(envelope.message, frames, wall_ms));
+    transport->Send(envelope.to, channel, EncodeProtocol(envelope.message, frames, times));
   }
 }
 

@@ -53,14 +53,20 @@ void Replica::State::HandleMessage(const Hello& from, WireContent content) {
     if (std::holds_alternative<AppendRequest>(protocol->message)) {
       staged.clear();
       for (Frame& frame : protocol->frames) staged[frame.header.index] = std::move(frame);
-    } else if (std::holds_alternative<HeartbeatReply>(protocol->message)) {
-      log_clock->PeerWall(from.replica, protocol->wall_ms);
+    } else if (std::holds_alternative<HeartbeatReply>(protocol->message) ||
+               std::holds_alternative<VoteReply>(protocol->message)) {
+      log_clock->PeerWall(from.replica, protocol->time_ms);
     }
     if (const auto* reply = std::get_if<AppendReply>(&protocol->message)) {
       NoteRefusal(from.replica, *reply);
     }
     core->Step(from.replica, protocol->message);
-    if (core->leader() == from.replica) leader_incarnation = from.incarnation;
+    if (core->leader() == from.replica) {
+      leader_incarnation = from.incarnation;
+      if (std::holds_alternative<Heartbeat>(protocol->message)) {
+        log_clock->HeardLeader(protocol->time_ms);
+      }
+    }
     Drain();
     staged.clear();
   } else if (auto* forwarded = std::get_if<ForwardedCommands>(&content)) {

@@ -168,6 +168,7 @@ void Replica::State::ProposeConfiguration() {
 }
 
 void Replica::State::LostLead() {
+  log_clock->StopLeading();
   pending.clear();
   pending_bytes = 0;
   in_progress.clear();

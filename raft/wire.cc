@@ -29,7 +29,7 @@ constexpr uint32_t kEntriesPerMessageMax = 1 << 16;
 
 class Encoder {
  public:
-  Encoder(std::string* to, int64_t wall_ms) : to_(to), wall_ms_(wall_ms) {}
+  Encoder(std::string* to, const WireTimes& times) : to_(to), times_(times) {}
 
   void operator()(const VoteRequest& m) {
     Start(kVoteRequest, m.term);
@@ -40,6 +40,7 @@ class Encoder {
   void operator()(const VoteReply& m) {
     Start(kVoteReply, m.term);
     AppendU8(to_, static_cast<uint8_t>((m.is_pre_vote ? 1 : 0) | (m.is_granted ? 2 : 0)));
+    AppendU64(to_, static_cast<uint64_t>(times_.wall_ms));
   }
   void operator()(const AppendRequest& m) {
     Start(kAppendRequest, m.term);
@@ -59,11 +60,12 @@ class Encoder {
     Start(kHeartbeat, m.term);
     AppendU64(to_, m.commit.value());
     AppendU64(to_, m.round);
+    AppendU64(to_, static_cast<uint64_t>(times_.log_ms));
   }
   void operator()(const HeartbeatReply& m) {
     Start(kHeartbeatReply, m.term);
     AppendU64(to_, m.round);
-    AppendU64(to_, static_cast<uint64_t>(wall_ms_));
+    AppendU64(to_, static_cast<uint64_t>(times_.wall_ms));
   }
   void operator()(const TimeoutNow& m) { Start(kTimeoutNow, m.term); }
   void operator()(const ReadIndexRequest& m) {
@@ -83,7 +85,7 @@ class Encoder {
   }
 
   std::string* const to_;
-  const int64_t wall_ms_;
+  const WireTimes times_;
 };
 
 LogIndex ReadLogIndex(Reader* reader) { return LogIndex(reader->U64()); }
@@ -138,6 +140,7 @@ absl::StatusOr<ProtocolMessage> DecodeProtocol(uint8_t type, const SharedBytes& 
     case kVoteReply: {
       const uint8_t flags = reader->U8();
       out.message = VoteReply{term, (flags & 1) != 0, (flags & 2) != 0};
+      out.time_ms = static_cast<int64_t>(reader->U64());
       break;
     }
     case kAppendRequest:
@@ -159,11 +162,12 @@ absl::StatusOr<ProtocolMessage> DecodeProtocol(uint8_t type, const SharedBytes& 
       m.commit = ReadLogIndex(reader);
       m.round = reader->U64();
       out.message = m;
+      out.time_ms = static_cast<int64_t>(reader->U64());
       break;
     }
     case kHeartbeatReply:
       out.message = HeartbeatReply{term, reader->U64()};
-      out.wall_ms = static_cast<int64_t>(reader->U64());
+      out.time_ms = static_cast<int64_t>(reader->U64());
       break;
     case kTimeoutNow:
       out.message = TimeoutNow{term};
@@ -240,9 +244,9 @@ bool DecodeHello(absl::string_view bytes, Hello* hello) {
 }
 
 WireMessage EncodeProtocol(const Message& message, absl::Span<const Frame> frames,
-                           int64_t wall_ms) {
+                           const WireTimes& times) {
   WireMessage out;
-  std::visit(Encoder(&out.head, wall_ms), message);
+  std::visit(Encoder(&out.head, times), message);
   const size_t fixed = out.head.size();
   out.head.resize(fixed + frames.size() * kFrameHeaderBytes);
   out.parts.reserve(frames.size());

@@ -19,7 +19,9 @@ namespace totora::raft {
 struct ProtocolMessage {
   Message message;
   std::vector<Frame> frames;
-  int64_t wall_ms = 0;  // Of a HeartbeatReply: the sender's wall clock.
+  // Of a VoteReply and a HeartbeatReply: the sender's wall clock. Of a Heartbeat:
+  // log time.
+  int64_t time_ms = 0;
 };
 // Commands, encoded, from a replica that does not lead.
 struct ForwardedCommands {
@@ -36,9 +38,14 @@ struct Announcement {
 using WireContent =
     std::variant<ProtocolMessage, ForwardedCommands, PeerMessage, Announcement>;
 
+// What the sender's clocks show.
+struct WireTimes {
+  int64_t wall_ms = 0;
+  int64_t log_ms = 0;
+};
 // `frames` must be the entries of an AppendRequest, in order.
 WireMessage EncodeProtocol(const Message& message, absl::Span<const Frame> frames,
-                           int64_t wall_ms);
+                           const WireTimes& times);
 WireMessage EncodeForward(std::vector<SharedBytes> commands);
 WireMessage EncodePeer(std::string bytes);
 WireMessage EncodeAnnouncement(const Hello& hello);

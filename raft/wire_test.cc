@@ -38,7 +38,7 @@ WireMessage MakeAppend() {
   const std::vector<Frame> frames = {MakeFrame(5, "first body"), MakeFrame(6, ""),
                                      MakeFrame(7, "third")};
   for (const Frame& frame : frames) request.entries.push_back(frame.meta());
-  return EncodeProtocol(request, frames, 0);
+  return EncodeProtocol(request, frames, {});
 }
 
 TEST(Wire, AnAppendRequestComesBackWithItsFrames) {
@@ -54,17 +54,24 @@ TEST(Wire, AnAppendRequestComesBackWithItsFrames) {
   EXPECT_EQ(request.entries[2], protocol.frames[2].meta());
 }
 
-TEST(Wire, AHeartbeatReplyCarriesTheWallClock) {
-  const auto content = DecodeWire(Flatten(EncodeProtocol(HeartbeatReply{Term(9), 77}, {}, 12345)));
+TEST(Wire, RepliesCarryTheWallClockAndHeartbeatsLogTime) {
+  const WireTimes times{.wall_ms = 12345, .log_ms = 777};
+  const auto time_of = [&times](const Message& message) {
+    const auto content = DecodeWire(Flatten(EncodeProtocol(message, {}, times)));
+    return content.ok() ? std::get<ProtocolMessage>(*content).time_ms : -1;
+  };
+  EXPECT_EQ(time_of(HeartbeatReply{Term(9), 77}), 12345);
+  EXPECT_EQ(time_of(VoteReply{Term(9), false, true}), 12345);
+  EXPECT_EQ(time_of(Heartbeat{Term(9), LogIndex(3), 77}), 777);
+  const auto content = DecodeWire(Flatten(EncodeProtocol(HeartbeatReply{Term(9), 77}, {}, times)));
   ASSERT_TRUE(content.ok());
   const auto& protocol = std::get<ProtocolMessage>(*content);
-  EXPECT_EQ(protocol.wall_ms, 12345);
   EXPECT_EQ(std::get<HeartbeatReply>(protocol.message).round, 77u);
 }
 
 TEST(Wire, VoteFlagsSurvive) {
   VoteRequest request{Term(4), LogIndex(10), Term(3), true, true};
-  const auto content = DecodeWire(Flatten(EncodeProtocol(request, {}, 0)));
+  const auto content = DecodeWire(Flatten(EncodeProtocol(request, {}, {})));
   ASSERT_TRUE(content.ok());
   const auto& decoded = std::get<VoteRequest>(std::get<ProtocolMessage>(*content).message);
   EXPECT_TRUE(decoded.is_pre_vote);
@@ -109,8 +116,8 @@ TEST(Wire, ForwardedCommandsAreSplitWhereTheyWereJoined) {
 }
 
 TEST(Wire, TheLayoutOfAVoteReplyIsPinned) {
-  const WireMessage message = EncodeProtocol(VoteReply{Term(7), false, true}, {}, 0);
-  EXPECT_EQ(absl::BytesToHexString(message.head), "02000000000000000702");
+  const WireMessage message = EncodeProtocol(VoteReply{Term(7), false, true}, {}, {.wall_ms = 0x1122});
+  EXPECT_EQ(absl::BytesToHexString(message.head), "020000000000000007020000000000001122");
 }
 
 TEST(Wire, EveryCutOfAMessageIsRefused) {
