@@ -97,7 +97,10 @@ void ClassicClient::Ask(remoting::RequestCode code, const remoting::FieldBuffer&
   if (world_->random().Chance(world_->break_chance)) {
     ++world_->counts.links_broken;
     After(Some(absl::ZeroDuration(), absl::Milliseconds(8)),
-          [link = link_] { link->Break(); });
+          [this, link = link_] {
+            if (link == link_) LinkBroke();
+            link->Break();
+          });
   }
   After(timeout, [this, opaque] {
     const auto it = pending_.find(opaque);

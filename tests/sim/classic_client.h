@@ -56,6 +56,8 @@ class ClassicClient {
   // `is_clean`: the process that it was connected to is gone, or there was none.
   virtual void Connected(bool is_clean) { static_cast<void>(is_clean); }
   virtual void LeftLiveBroker() {}
+  // The network cut it; who hears of it first, the broker or we, is chance.
+  virtual void LinkBroke() {}
 
   bool is_connected() const { return link_ != nullptr; }
   // Of the present connection; 0 if there is none.

@@ -38,6 +38,11 @@ void ClassicMember::LeftLiveBroker() {
   world_->membership->Unsure(id());
 }
 
+void ClassicMember::LinkBroke() {
+  broken_ = connection();
+  world_->membership->Unsure(id());
+}
+
 void ClassicMember::Heartbeat() {
   ++heartbeat_;
   if (!is_connected()) return;  // Comes with the connection, or later.
@@ -56,7 +61,7 @@ void ClassicMember::Heartbeat() {
       kTimeout,
       [this, number = heartbeat_, life = life(),
        connection = connection()](const absl::StatusOr<remoting::Command>& answer) {
-        if (!IsOk(answer) || connection != this->connection()) {
+        if (!IsOk(answer) || connection != this->connection() || connection == broken_) {
           if (number == heartbeat_ && is_connected()) {
             After(absl::Milliseconds(500), [this, number] {
               if (number == heartbeat_) Heartbeat();
@@ -85,6 +90,9 @@ void ClassicMember::Leave() {
   remoting::UnregisterClientRequest header;
   header.client_id = id();
   header.consumer_group = group_;
+  // The broker may know before the client hears that it does.
+  is_leaving_ = true;
+  world_->membership->Departed(id());
   // It goes with the answer, or without.
   Ask(remoting::RequestCode::kUnregisterClient, header, absl::Milliseconds(500),
       [this](const absl::StatusOr<remoting::Command>&) { Die(); });
@@ -118,6 +126,7 @@ void ClassicMember::SawMembers(bool must_know, const absl::StatusOr<remoting::Co
     if (!body.ok()) return world_->violation("a list of members cannot be read");
     members = body->consumer_ids;
   }
+  must_know = must_know && !is_leaving_;
   if (must_know) ++world_->counts.member_checks;
   if (std::find(members.begin(), members.end(), id()) == members.end()) {
     if (must_know) {

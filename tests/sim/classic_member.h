@@ -24,6 +24,7 @@ class ClassicMember : public ClassicClient {
  protected:
   void Connected(bool is_clean) override;
   void LeftLiveBroker() override;
+  void LinkBroke() override;
   // For the first time.
   virtual void Registered() {}
   virtual void MembersKnown(const std::vector<std::string>& members) {
@@ -42,6 +43,8 @@ class ClassicMember : public ClassicClient {
   const bool is_prompt_;
   const absl::Duration interval_;
   bool is_registered_ = false;
+  bool is_leaving_ = false;
+  uint64_t broken_ = 0;         // The connection that the network cut last.
   bool must_heartbeat_ = true;  // What it said before does not count any more.
   uint64_t heartbeat_ = 0;
 };

@@ -16,6 +16,8 @@ namespace {
 constexpr absl::Duration kTimeout = absl::Seconds(3);
 // As often as Java and Go try: the first time and three more.
 constexpr int kAttemptsMax = 4;
+// Java begins no attempt when the time of one is over, Go three in a row: 3 s each.
+constexpr absl::Duration kBeginsNoMoreAfter = absl::Seconds(9);
 // Surely prompt for the broker too (service/deliberate_repeats.h).
 constexpr absl::Duration kSurelyPrompt = absl::Seconds(2);
 constexpr absl::Duration kPause = absl::Milliseconds(40);
@@ -90,6 +92,7 @@ void ClassicProducer::Begin(Kind kind, Message message, uint64_t first_answered_
   kind_ = kind;
   message_ = std::move(message);
   attempts_ = 0;
+  began_at_ = world_->scheduler->now();
   first_answered_at_ = first_answered_at;
   ++world_->counts.sent;
   if (message_.delivery_property.empty()) {
@@ -103,6 +106,7 @@ void ClassicProducer::Begin(Kind kind, Message message, uint64_t first_answered_
 }
 
 void ClassicProducer::Try() {
+  if (world_->scheduler->now() - began_at_ > kBeginsNoMoreAfter) return EndCall();
   if (!is_connected()) return After(absl::Milliseconds(10), [this] { Try(); });
   ++attempts_;
   if (attempts_ > 1) ++world_->counts.send_retries;

@@ -55,6 +55,7 @@ class ClassicProducer : public ClassicClient {
   Kind kind_ = Kind::kNew;
   size_t call_ = 0;
   int attempts_ = 0;
+  absl::Duration began_at_;
   uint64_t first_answered_at_ = 0;  // Of a repeat: the connection of the first.
   // Calls that nobody can tell wrong later: one attempt, one answer.
   std::deque<Smooth> smooth_;

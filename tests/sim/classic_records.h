@@ -45,6 +45,11 @@ class ClassicRecords {
   void BeginDelayed(const std::string& id, int64_t due_ms);
   void AcknowledgedDelayed(const std::string& id) { delayed_acknowledged_.insert(id); }
 
+  // An entry of this log time was applied somewhere. The first time counts.
+  void EntryApplied(int64_t log_time_ms, absl::Duration now) {
+    applied_at_.emplace(log_time_ms, now);
+  }
+
   // --- Pulls ----------------------------------------------------------------
 
   // `offset` of a queue showed this message.
@@ -105,6 +110,7 @@ class ClassicRecords {
 
   Queue ReadQueue(Process* process, const std::string& topic, uint32_t queue);
   void CheckSends(const std::map<uint32_t, Queue>& queues);
+  bool IsStepBetween(int64_t log_time_ms, int64_t later_ms) const;
   void CheckSeen(const std::string& topic, uint32_t number, const Queue& queue);
   void CheckConsumed(const std::string& topic, uint32_t number, const Queue& queue);
   void CheckDelayed(const Queue& queue);
@@ -113,6 +119,7 @@ class ClassicRecords {
 
   const Violation violation_;
   std::map<std::string, std::vector<Call>> calls_;
+  std::map<int64_t, absl::Duration> applied_at_;  // By log time.
   std::map<std::string, int64_t> delayed_;
   std::set<std::string> delayed_acknowledged_;
   std::map<QueueKey, std::map<uint64_t, BytePosition>> seen_;

@@ -30,6 +30,10 @@ class ClassicWorkload {
   void Heal() { world_.break_chance = 0; }
 
   // What must hold at the end of what `process` has.
+  // An entry of this log time, on any replica.
+  void EntryApplied(int64_t log_time_ms) {
+    records_.EntryApplied(log_time_ms, world_.scheduler->now());
+  }
   void CheckEnd(Process* process);
   ClassicCounts counts() const;
 

@@ -3,6 +3,8 @@
 // delays.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,7 +38,12 @@ class Group {
       ProcessEvents events;
       events.on_status = [](ReplicaId, const raft::ReplicaStatus&) {};
       events.on_fatal = [](ReplicaId, const absl::Status& reason) { ADD_FAILURE() << reason; };
-      events.on_applied = [](ReplicaId, const raft::FrameHeader&, uint64_t) {};
+      events.on_applied = [this](ReplicaId, const raft::FrameHeader& entry, uint64_t) {
+        newest_ = std::max(newest_, entry.index);
+        if (entry.index <= look_from_) return;
+        const absl::Time now = SimClock(&scheduler_).WallNow();
+        oldest_entry_ = std::max(oldest_entry_, now - absl::FromUnixMillis(entry.timestamp_ms));
+      };
       events.on_started = [](ReplicaId, const raft::FrameHeader&) {};
       events.on_answered = [](const raft::CommandId&, absl::string_view) {};
       processes_.push_back(std::make_unique<Process>(&scheduler_, &network_, id, all,
@@ -52,6 +59,20 @@ class Group {
   }
   Process* process(uint32_t id) { return processes_[id - 1].get(); }
   SimNetwork* network() { return &network_; }
+  // From now on: how old an entry was, by its log time, when it was applied.
+  void LookAtNewEntries() { look_from_ = newest_; }
+  absl::Duration oldest_entry() const { return oldest_entry_; }
+  // Asks `at` for a consumer group, and so writes a command.
+  void Put(Process* at, absl::string_view name, absl::Duration patience, absl::Status* outcome) {
+    store::ConsumerGroupConfig config;
+    config.name = std::string(name);
+    *outcome = absl::UnknownError("not answered");
+    at->replica()->Submit(static_cast<uint16_t>(store::CommandKind::kPutConsumerGroup),
+                          config.Encode(), scheduler_.now() + patience,
+                          [outcome](absl::StatusOr<absl::string_view> result) {
+                            *outcome = result.status();
+                          });
+  }
   void Run(absl::Duration time) { scheduler_.RunUntil(scheduler_.now() + time); }
   // Runs until `condition` holds: how long it took, or `limit`.
   template <typename F>
@@ -76,6 +97,8 @@ class Group {
  private:
   Scheduler scheduler_;
   SimNetwork network_;
+  LogIndex newest_, look_from_ = LogIndex(UINT64_MAX);
+  absl::Duration oldest_entry_;
   std::vector<std::unique_ptr<Process>> processes_;
 };
 
@@ -144,6 +167,80 @@ TEST(Start, AReplicaThatStartsAgainLeavesTheLeadWhereItIs) {
     EXPECT_EQ(group.Leader(), leader);
     EXPECT_EQ(leader->status().term, term);
     EXPECT_EQ(other->status().leader, leader->id());
+  }
+}
+
+// A new leader went on with the time of the last entry until it had heard the
+// others' clocks: of a group that had written nothing for a minute, the first
+// messages were a minute old, and their delays over at once.
+TEST(LogTime, GoesOnWhoeverLeads) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.Run(absl::Seconds(60));
+    Process* const leader = group.Leader(3);
+    ASSERT_NE(leader, nullptr);
+    group.LookAtNewEntries();
+
+    leader->Kill();
+    absl::Status outcome;
+    group.Put(group.process(leader->id().value() % 3 + 1), "g", absl::Seconds(5), &outcome);
+    group.Run(absl::Seconds(5));
+
+    EXPECT_TRUE(outcome.ok()) << outcome;
+    EXPECT_LE(group.oldest_entry(), absl::Seconds(1));
+  }
+}
+
+TEST(LogTime, GoesOnAfterAStartOfAll) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.Run(absl::Seconds(2));
+    for (uint32_t id = 1; id <= 3; ++id) group.process(id)->Kill();
+    group.Run(absl::Seconds(60));
+    group.LookAtNewEntries();
+
+    group.StartAll();
+    absl::Status outcome;
+    group.Put(group.process(1), "g", absl::Seconds(5), &outcome);
+    group.Run(absl::Seconds(5));
+
+    EXPECT_TRUE(outcome.ok()) << outcome;
+    EXPECT_LE(group.oldest_entry(), absl::Seconds(1));
+  }
+}
+
+// Its client has sent it again elsewhere long ago, or has been told that it failed.
+TEST(GivenUp, IsNotDoneWhenAReplicaThatWasCutOffComesBack) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.Run(absl::Seconds(2));
+    Process* const leader = group.Leader(3);
+    ASSERT_NE(leader, nullptr);
+    Process* const alone = group.process(leader->id().value() % 3 + 1);
+    for (uint32_t id = 1; id <= 3; ++id) {
+      group.network()->Block(alone->id(), ReplicaId(id));
+      group.network()->Block(ReplicaId(id), alone->id());
+    }
+
+    absl::Status outcome;
+    group.Put(alone, "late", absl::Milliseconds(2500), &outcome);
+    group.Run(absl::Seconds(20));
+    EXPECT_EQ(outcome.code(), absl::StatusCode::kDeadlineExceeded);
+    group.network()->UnblockAll();
+    group.Run(absl::Seconds(10));
+
+    EXPECT_FALSE(alone->state()->FindConsumerGroup("late").has_value());
+    // Nor does it stand in the way.
+    group.Put(alone, "later", absl::Seconds(5), &outcome);
+    group.Run(absl::Seconds(5));
+    EXPECT_TRUE(outcome.ok()) << outcome;
+    EXPECT_TRUE(alone->state()->FindConsumerGroup("later").has_value());
   }
 }
 
