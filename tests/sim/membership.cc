@@ -49,8 +49,10 @@ bool Membership::HasHeard(const Client& client, const Knowledge& from, Process* 
   const absl::Duration now = scheduler_->now();
   const absl::Duration linked = network_->LinkedFor(sender->id(), receiver->id());
   if (linked < kSettled || now - from.since < kSettled || now - from.fresh > kGrace) return false;
-  // Whoever has the connection tells all; others tell those that come.
-  return (from.is_direct && client.unsure_until < now) || now - from.since > linked + kSettled;
+  // Whoever has the connection tells all; others tell those that come, which one
+  // that was only cut off for a while does not.
+  return (from.is_direct && client.unsure_until < now) ||
+         now - from.since > network_->OpenFor(sender->id(), receiver->id()) + kSettled;
 }
 
 bool Membership::MustKnow(const std::string& id, Process* process) const {

@@ -209,6 +209,12 @@ void SimNetwork::UnblockAll() {
   blocked_.clear();
 }
 
+absl::Duration SimNetwork::OpenFor(ReplicaId from, ReplicaId to) const {
+  const auto stream = streams_.find({from, to, static_cast<int>(raft::Channel::kControl)});
+  if (stream == streams_.end() || !stream->second.is_open) return absl::ZeroDuration();
+  return scheduler_->now() - stream->second.opened_at;
+}
+
 absl::Duration SimNetwork::LinkedFor(ReplicaId from, ReplicaId to) const {
   const auto stream = streams_.find({from, to, static_cast<int>(raft::Channel::kControl)});
   if (stream == streams_.end() || !stream->second.is_open || IsBlocked(from, to)) {

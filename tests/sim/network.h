@@ -40,6 +40,9 @@ class SimNetwork {
   // How long what the programs of two replicas tell each other has got through;
   // 0 if it does not now.
   absl::Duration LinkedFor(ReplicaId from, ReplicaId to) const;
+  // How long the stream itself has been open, blocked or not: then the one was
+  // told that the other is up.
+  absl::Duration OpenFor(ReplicaId from, ReplicaId to) const;
   // Hears of every message that leaves a replica, also if it is lost on the way.
   using Tap = std::function<void(ReplicaId from, ReplicaId to, raft::Channel channel,
                                  const SharedBytes& bytes)>;
