@@ -10,7 +10,7 @@
 #   CCACHE_SHARE=1  lends the root this machine's compiler cache
 #
 # Where packages come from is taken over from this machine: apt's sources,
-# settings and keys, the certificate store, and what pip, Maven and Go are told
+# settings and keys, the certificate store, and what pip, npm, Maven and Go are told
 # by files and environment. Mounts live in a mount namespace of their own, so
 # they vanish with this script however it ends.
 set -euo pipefail
@@ -60,9 +60,9 @@ for sources in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
 done
 mapfile -t settings < <(grep -l '^ *Acquire' /etc/apt/apt.conf /etc/apt/apt.conf.d/* 2>/dev/null || true)
 take_over "${settings[@]}" /usr/share/keyrings /etc/resolv.conf /etc/hosts /etc/ssl/certs \
-  /usr/local/share/ca-certificates /etc/pip.conf
+  /usr/local/share/ca-certificates /etc/pip.conf /etc/npmrc "${NODE_EXTRA_CA_CERTS:-}"
 home=${HOME:-/root}
-for path in .config/pip .pip .m2/settings.xml .config/go/env; do
+for path in .config/pip .pip .m2/settings.xml .config/go/env .npmrc; do
   if [[ -e $home/$path ]]; then
     mkdir -p "$root/root/$(dirname "$path")"
     cp -aL "$home/$path" "$root/root/$(dirname "$path")/"
@@ -72,7 +72,7 @@ environment=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
              LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive)
 while IFS= read -r name; do
   environment+=("$name=${!name}")
-done < <(compgen -e | grep -E '^(PIP_.*|GOPROXY|GOSUMDB|GONOSUMDB|GOFLAGS|GOPRIVATE|MAVEN_OPTS|MAVEN_ARGS|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_FILE|SSL_CERT_DIR)$' || true)
+done < <(compgen -e | grep -E '^(PIP_.*|GOPROXY|GOSUMDB|GONOSUMDB|GOFLAGS|GOPRIVATE|MAVEN_OPTS|MAVEN_ARGS|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|(npm_config|NPM_CONFIG)_.*)$' || true)
 
 # A mount of its own, so that tests inside can make their mounts private.
 mount --bind "$root" "$root"
