@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "broker/service/direct_log.h"
-#include "broker/service/manual_executor.h"
 #include "broker/service/refusal.h"
+#include "common/manual_executor.h"
 
 namespace totora::service {
 namespace {
