@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "absl/strings/escaping.h"
 #include "raft/log/log_test_support.h"
 #include "raft/log/segment_format.h"
@@ -19,8 +21,8 @@ FrameHeader Sample() {
   header.chain_crc = ChainCrc(77, header);
   header.type = EntryType::kConfiguration;
   header.begins_segment = true;
-  header.message_count = 3;
-  header.timestamp_ms = -2;
+  header.timestamp_ms = 0xa1a2a3a4a5a6;
+  header.passed_ms = 0xb1b2b3b4b5;
   return header;
 }
 
@@ -83,10 +85,18 @@ TEST(Frame, HostileValuesAreRefusedEvenWithGoodChecksums) {
   }
 }
 
-TEST(Frame, MoreMessagesThanTheFieldHoldsAreCapped) {
+TEST(Frame, TimesThatTheFieldsDoNotHoldStopAtTheirEnds) {
   FrameHeader header = Sample();
-  header.message_count = ~0u;
-  EXPECT_EQ(DecodeFrameHeader(Encoded(header, 0, 0), nullptr)->message_count, (1u << 24) - 1);
+  for (const auto& [ms, is_above] : {std::pair<int64_t, bool>{INT64_MAX, true}, {-1, false}}) {
+    header.timestamp_ms = header.passed_ms = ms;
+    const absl::StatusOr<FrameHeader> decoded =
+        DecodeFrameHeader(Encoded(header, 0, 0), nullptr);
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(decoded->timestamp_ms, is_above ? kLogTimeMsMax : 0);
+    EXPECT_EQ(decoded->passed_ms, is_above ? kPassedMsMax : 0);
+    EXPECT_EQ(decoded->type, header.type);
+    EXPECT_TRUE(decoded->begins_segment);
+  }
 }
 
 TEST(Frame, ABodyOfAnotherLengthOrContentIsRefused) {
