@@ -12,8 +12,9 @@ int64_t LogClock::OwnOffset() const {
   return WallMillis(*clock_) - absl::ToInt64Milliseconds(clock_->SteadyNow());
 }
 
-void LogClock::StartLeading(int64_t last_ms) {
-  log_ms_ = static_cast<double>(std::max(last_ms, NowMs()));
+void LogClock::StartLeading(const LogTimes& last) {
+  HeardPassed(last.passed_ms);
+  log_ms_ = static_cast<double>(std::max(last.log_ms, NowMs()));
   last_steady_ = clock_->SteadyNow();
   is_leading_ = true;
   if (log_ms_ == 0) log_ms_ = static_cast<double>(WallMillis(*clock_));
@@ -25,11 +26,22 @@ void LogClock::StopLeading() {
   peer_offsets_.clear();
 }
 
-void LogClock::HeardLeader(int64_t log_ms) {
+void LogClock::HeardLeader(const LogTimes& now) {
+  HeardPassed(now.passed_ms);
   // One that was late says less than an earlier one did.
-  if (is_leading_ || static_cast<double>(log_ms) <= log_ms_) return;
-  log_ms_ = static_cast<double>(log_ms);
+  if (is_leading_ || static_cast<double>(now.log_ms) <= log_ms_) return;
+  log_ms_ = static_cast<double>(now.log_ms);
   last_steady_ = clock_->SteadyNow();
+}
+
+void LogClock::HeardPassed(int64_t passed_ms) {
+  if (passed_ms <= PassedMs()) return;
+  passed_ms_ = passed_ms;
+  passed_steady_ = clock_->SteadyNow();
+}
+
+int64_t LogClock::PassedMs() const {
+  return passed_ms_ + absl::ToInt64Milliseconds(clock_->SteadyNow() - passed_steady_);
 }
 
 void LogClock::PeerWall(ReplicaId peer, int64_t wall_ms) {

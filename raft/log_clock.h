@@ -12,6 +12,12 @@
 // new leader the others' wall clocks. Otherwise the first entry of a new leader
 // would be as old as the last one of the group, the next one of now, and all that
 // lasts from the one on would be over with the other.
+//
+// Beside it runs what has passed since the group began: steady clocks only, so that
+// no step is in it. It is what somebody lived through and told: never more than
+// truth, and less only by the times in which no replica lived, or none of those that
+// did was asked. What must not be over early (a client's retry is known for a while)
+// is counted in it.
 #ifndef TOTORA_RAFT_LOG_CLOCK_H_
 #define TOTORA_RAFT_LOG_CLOCK_H_
 
@@ -21,6 +27,7 @@
 
 #include "common/clock.h"
 #include "common/types.h"
+#include "raft/log/frame.h"
 
 namespace totora::raft {
 
@@ -28,17 +35,23 @@ namespace totora::raft {
 class LogClock {
  public:
   // `clock` must outlive this. `replicas` counts all voters, this one included.
-  LogClock(const Clock* clock, size_t replicas) : clock_(clock), replicas_(replicas) {}
+  // `last_passed_ms` is the newest in its log.
+  LogClock(const Clock* clock, size_t replicas, int64_t last_passed_ms)
+      : clock_(clock),
+        replicas_(replicas),
+        passed_ms_(last_passed_ms),
+        passed_steady_(clock->SteadyNow()) {}
 
-  // This replica begins to lead. `last_ms` is the newest log time in its log,
-  // 0 if the log holds none: then log time begins at the wall clock, unless a
-  // leader was heard.
-  void StartLeading(int64_t last_ms);
+  // This replica begins to lead. `last` is the newest in its log; log time 0 if the
+  // log holds none: then it begins at the wall clock, unless a leader was heard.
+  void StartLeading(const LogTimes& last);
   // What was told of wall clocks counts no longer.
   void StopLeading();
 
-  // REQUIRES: this replica does not lead. It is `log_ms` by the leader's log clock.
-  void HeardLeader(int64_t log_ms);
+  // REQUIRES: this replica does not lead. It is `now` by the leader's log clock.
+  void HeardLeader(const LogTimes& now);
+  // So much has passed by the log clock of any replica.
+  void HeardPassed(int64_t passed_ms);
 
   // A peer's wall clock showed `wall_ms` just now.
   void PeerWall(ReplicaId peer, int64_t wall_ms);
@@ -46,6 +59,9 @@ class LogClock {
   // Never less than before while this replica leads. Else what it would begin
   // to lead with; 0 if no leader was ever heard.
   int64_t NowMs();
+  // Never less than before.
+  int64_t PassedMs() const;
+  LogTimes Now() { return {NowMs(), PassedMs()}; }
 
  private:
   // Wall clocks as offsets to our steady clock, in ms.
@@ -59,6 +75,8 @@ class LogClock {
   bool is_leading_ = false;
   double log_ms_ = 0;           // At last_steady_; 0: unknown.
   absl::Duration last_steady_;
+  int64_t passed_ms_;           // At passed_steady_.
+  absl::Duration passed_steady_;
 };
 
 }  // namespace totora::raft

@@ -18,35 +18,35 @@ class FakeClock : public Clock {
 
 class LogClockTest : public testing::Test {
  protected:
-  LogClockTest() { log_clock_.StartLeading(0); }
+  LogClockTest() { log_clock_.StartLeading({}); }
 
   FakeClock clock_;
-  LogClock log_clock_{&clock_, 3};
+  LogClock log_clock_{&clock_, 3, 0};
 };
 
 // A group wrote nothing for a minute, then its leader died. Whatever the new one
 // takes first must not be a minute old: a delay of 10 s would be over at once.
 TEST_F(LogClockTest, ANewLeaderGoesOnWhereTheOldOneWas) {
-  LogClock follower(&clock_, 3);
+  LogClock follower(&clock_, 3, 0);
   const int64_t last_entry = log_clock_.NowMs();
   clock_.Pass(absl::Seconds(60));
-  follower.HeardLeader(log_clock_.NowMs());
+  follower.HeardLeader(log_clock_.Now());
   clock_.Pass(absl::Seconds(7));  // Nobody leads.
 
   clock_.offset = absl::Hours(1);
-  follower.StartLeading(last_entry);
+  follower.StartLeading({last_entry, 0});
 
   EXPECT_EQ(follower.NowMs(), last_entry + 67'000);
 }
 
 TEST_F(LogClockTest, ALateHeartbeatIsNotBelieved) {
-  LogClock follower(&clock_, 3);
+  LogClock follower(&clock_, 3, 0);
   EXPECT_EQ(follower.NowMs(), 0);
-  follower.HeardLeader(5000);
+  follower.HeardLeader({5000, 0});
   clock_.Pass(absl::Seconds(1));
-  follower.HeardLeader(4000);
+  follower.HeardLeader({4000, 0});
   EXPECT_EQ(follower.NowMs(), 6000);
-  follower.HeardLeader(6100);
+  follower.HeardLeader({6100, 0});
   EXPECT_EQ(follower.NowMs(), 6100);
 }
 
@@ -56,7 +56,7 @@ TEST_F(LogClockTest, WhoeverLedGoesOnToo) {
   log_clock_.PeerWall(ReplicaId(2), 7);
   clock_.Pass(absl::Seconds(3));
   EXPECT_EQ(log_clock_.NowMs(), start + 3000);
-  log_clock_.StartLeading(start - 5000);
+  log_clock_.StartLeading({start - 5000, 0});
   EXPECT_EQ(log_clock_.NowMs(), start + 3000);
 }
 
@@ -84,16 +84,16 @@ TEST_F(LogClockTest, OurOwnBadClockIsOutvoted) {
 }
 
 TEST_F(LogClockTest, StepsForwardWhenAMajorityAgrees) {
-  LogClock started(&clock_, 3);
-  started.StartLeading(clock_.WallMs() - 600'000);
+  LogClock started(&clock_, 3, 0);
+  started.StartLeading({clock_.WallMs() - 600'000, 0});
   started.PeerWall(ReplicaId(2), clock_.WallMs());
   clock_.Pass(absl::Milliseconds(10));
   EXPECT_EQ(started.NowMs(), clock_.WallMs());
 }
 
 TEST_F(LogClockTest, OfClocksThatAgreeTheMiddleOneIsRight) {
-  LogClock started(&clock_, 3);
-  started.StartLeading(clock_.WallMs() - 600'000);
+  LogClock started(&clock_, 3, 0);
+  started.StartLeading({clock_.WallMs() - 600'000, 0});
   started.PeerWall(ReplicaId(2), clock_.WallMs() + 400);
   started.PeerWall(ReplicaId(3), clock_.WallMs() + 800);
   clock_.Pass(absl::Milliseconds(10));
@@ -102,8 +102,8 @@ TEST_F(LogClockTest, OfClocksThatAgreeTheMiddleOneIsRight) {
 
 TEST_F(LogClockTest, NeverStepsBackButSlowsDown) {
   const int64_t ahead = clock_.WallMs() + 3'600'000;
-  LogClock started(&clock_, 3);
-  started.StartLeading(ahead);
+  LogClock started(&clock_, 3, 0);
+  started.StartLeading({ahead, 0});
   started.PeerWall(ReplicaId(2), clock_.WallMs());
   clock_.Pass(absl::Seconds(100));
   EXPECT_EQ(started.NowMs(), ahead + 95'000);
@@ -111,8 +111,8 @@ TEST_F(LogClockTest, NeverStepsBackButSlowsDown) {
 
 TEST_F(LogClockTest, WithoutAgreementItSlewsByFivePercentAtMost) {
   const int64_t start = clock_.WallMs() - 600'000;
-  LogClock started(&clock_, 3);
-  started.StartLeading(start);
+  LogClock started(&clock_, 3, 0);
+  started.StartLeading({start, 0});
   clock_.Pass(absl::Seconds(100));
   EXPECT_EQ(started.NowMs(), start + 105'000);
 }
@@ -127,6 +127,55 @@ TEST_F(LogClockTest, NeverFalls) {
     ASSERT_GE(now, last);
     last = now;
   }
+}
+
+// The window in which a retry is known for one was over at once.
+TEST_F(LogClockTest, AStepOfLogTimeIsNoTimeThatPassed) {
+  clock_.Pass(absl::Seconds(1));
+  const int64_t before = log_clock_.NowMs();
+  log_clock_.PeerWall(ReplicaId(2), before + 7'200'000);
+  log_clock_.PeerWall(ReplicaId(3), before + 7'200'000);
+  clock_.Pass(absl::Seconds(2));
+  EXPECT_EQ(log_clock_.NowMs(), before + 7'202'000);
+  EXPECT_EQ(log_clock_.PassedMs(), 3000);
+}
+
+TEST_F(LogClockTest, WhatPassedIsNotSlewed) {
+  log_clock_.NowMs();
+  clock_.offset = absl::Hours(-3);
+  clock_.Pass(absl::Seconds(100));
+  log_clock_.NowMs();
+  EXPECT_EQ(log_clock_.PassedMs(), 100'000);
+}
+
+// Also where log time is not: somebody may have led who stepped and was not heard.
+TEST_F(LogClockTest, WhatPassedGoesOnWhoeverLeads) {
+  LogClock follower(&clock_, 3, 0);
+  clock_.Pass(absl::Seconds(60));
+  follower.HeardLeader(log_clock_.Now());
+  clock_.Pass(absl::Seconds(7));
+  follower.StartLeading({0, 3});
+  EXPECT_EQ(follower.PassedMs(), 67'000);
+
+  follower.StopLeading();
+  follower.HeardLeader({1, 70'000});  // Of a leader that knows of more that passed.
+  clock_.Pass(absl::Seconds(1));
+  EXPECT_EQ(follower.PassedMs(), 71'000);
+  follower.HeardPassed(50'000);
+  EXPECT_EQ(follower.PassedMs(), 71'000);
+}
+
+// When all have gone at once nobody knows for how long. It counts as nothing: what
+// was stored before counts as sent lately, however far clocks have gone meanwhile.
+TEST_F(LogClockTest, WhatPassedGoesOnFromTheLogWhenNobodyElseKnows) {
+  clock_.Pass(absl::Hours(1));
+  LogClock restarted(&clock_, 3, 500'000);
+  clock_.Pass(absl::Seconds(2));
+  restarted.StartLeading({clock_.WallMs() - 3'600'000, 500'000});
+  restarted.PeerWall(ReplicaId(2), clock_.WallMs());
+  clock_.Pass(absl::Seconds(1));
+  EXPECT_EQ(restarted.NowMs(), clock_.WallMs());
+  EXPECT_EQ(restarted.PassedMs(), 503'000);
 }
 
 }  // namespace

@@ -77,7 +77,8 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(
   state->submitter = std::make_unique<Submitter>(options.self, state->identity->incarnation(),
                                                  options.outstanding_bytes_max,
                                                  options.outstanding_commands_max);
-  state->log_clock = std::make_unique<LogClock>(&executor->clock(), options.voters.size());
+  state->log_clock = std::make_unique<LogClock>(&executor->clock(), options.voters.size(),
+                                                state->last_header.passed_ms);
   return std::unique_ptr<Replica>(new Replica(std::move(state)));
 }
 

@@ -169,7 +169,8 @@ bool Replica::State::FramesFor(AppendRequest* request, std::vector<Frame>* frame
 }
 
 void Replica::State::SendAll(std::vector<Envelope> envelopes) {
-  const WireTimes times{WallMillis(executor->clock()), log_clock->NowMs()};
+  const WireTimes times{WallMillis(executor->clock()), log_clock->NowMs(),
+                        log_clock->PassedMs()};
   for (Envelope& envelope : envelopes) {
     std::vector<Frame> frames;
     Channel channel = Channel::kControl;

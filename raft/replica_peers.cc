@@ -53,9 +53,11 @@ void Replica::State::HandleMessage(const Hello& from, WireContent content) {
     if (std::holds_alternative<AppendRequest>(protocol->message)) {
       staged.clear();
       for (Frame& frame : protocol->frames) staged[frame.header.index] = std::move(frame);
-    } else if (std::holds_alternative<HeartbeatReply>(protocol->message) ||
-               std::holds_alternative<VoteReply>(protocol->message)) {
-      log_clock->PeerWall(from.replica, protocol->time_ms);
+    } else if (std::holds_alternative<HeartbeatReply>(protocol->message)) {
+      log_clock->PeerWall(from.replica, protocol->times.wall_ms);
+    } else if (std::holds_alternative<VoteReply>(protocol->message)) {
+      log_clock->PeerWall(from.replica, protocol->times.wall_ms);
+      log_clock->HeardPassed(protocol->times.passed_ms);
     }
     if (const auto* reply = std::get_if<AppendReply>(&protocol->message)) {
       NoteRefusal(from.replica, *reply);
@@ -64,7 +66,7 @@ void Replica::State::HandleMessage(const Hello& from, WireContent content) {
     if (core->leader() == from.replica) {
       leader_incarnation = from.incarnation;
       if (std::holds_alternative<Heartbeat>(protocol->message)) {
-        log_clock->HeardLeader(protocol->time_ms);
+        log_clock->HeardLeader({protocol->times.log_ms, protocol->times.passed_ms});
       }
     }
     Drain();

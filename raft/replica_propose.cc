@@ -1,5 +1,6 @@
 // From commands to entries: forwarding where this replica does not lead,
 // batching where it does.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -107,7 +108,10 @@ Frame Replica::State::BuildFrame(const EntryMeta& meta, std::string body) {
   header.type = meta.type;
   header.start = last_header.index.value() == 0 ? BytePosition(0) : last_header.end();
   header.body_bytes = static_cast<uint32_t>(body.size());
-  header.timestamp_ms = std::max(log_clock->NowMs(), last_header.timestamp_ms);
+  const LogTimes now = log_clock->Now();
+  header.timestamp_ms =
+      std::clamp(now.log_ms, last_header.timestamp_ms, kLogTimeMsMax);
+  header.passed_ms = std::clamp(now.passed_ms, last_header.passed_ms, kPassedMsMax);
   header.begins_segment =
       meta.index.value() == 1 || segment_used + meta.bytes > options.segment_bytes;
   if (meta.type == EntryType::kCommands) {
@@ -125,8 +129,6 @@ Frame Replica::State::BuildFrame(const EntryMeta& meta, std::string body) {
       state_machine->Stamp(kind, payload, payload_size,
                            header.body_position().Next(at + kCommandHeaderBytes),
                            header.timestamp_ms);
-      header.message_count +=
-          state_machine->CountMessages(kind, absl::string_view(payload, payload_size));
       at += size;
     }
   }
@@ -136,7 +138,7 @@ Frame Replica::State::BuildFrame(const EntryMeta& meta, std::string body) {
 }
 
 void Replica::State::BecameLeader() {
-  log_clock->StartLeading(last_header.timestamp_ms);
+  log_clock->StartLeading(last_header.times());
   pending.clear();
   pending_bytes = 0;
   in_progress.clear();

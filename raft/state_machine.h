@@ -36,9 +36,6 @@ class StateMachine {
   // replaces a tail that was durable and not committed; it is told before any
   // entry in that place is applied.
   virtual void LogSynced(LogIndex index) = 0;
-
-  // How many messages the command carries (FrameHeader::message_count).
-  virtual uint32_t CountMessages(uint16_t kind, absl::string_view payload) const = 0;
 };
 
 }  // namespace totora::raft

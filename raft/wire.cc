@@ -1,5 +1,6 @@
 #include "raft/wire.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,9 @@ enum WireType : uint8_t {
   kAnnouncement = 22,
 };
 
+// Of a hello, and with it of all messages and of the entries in them.
+constexpr uint8_t kVersion = 2;
+
 constexpr uint32_t kEntriesPerMessageMax = 1 << 16;
 
 class Encoder {
@@ -41,6 +45,7 @@ class Encoder {
     Start(kVoteReply, m.term);
     AppendU8(to_, static_cast<uint8_t>((m.is_pre_vote ? 1 : 0) | (m.is_granted ? 2 : 0)));
     AppendU64(to_, static_cast<uint64_t>(times_.wall_ms));
+    AppendU64(to_, static_cast<uint64_t>(times_.passed_ms));
   }
   void operator()(const AppendRequest& m) {
     Start(kAppendRequest, m.term);
@@ -61,6 +66,7 @@ class Encoder {
     AppendU64(to_, m.commit.value());
     AppendU64(to_, m.round);
     AppendU64(to_, static_cast<uint64_t>(times_.log_ms));
+    AppendU64(to_, static_cast<uint64_t>(times_.passed_ms));
   }
   void operator()(const HeartbeatReply& m) {
     Start(kHeartbeatReply, m.term);
@@ -90,6 +96,10 @@ class Encoder {
 
 LogIndex ReadLogIndex(Reader* reader) { return LogIndex(reader->U64()); }
 Term ReadTerm(Reader* reader) { return Term(reader->U64()); }
+// As much as an entry can say.
+int64_t ReadPassed(Reader* reader) {
+  return static_cast<int64_t>(std::min(reader->U64(), static_cast<uint64_t>(kPassedMsMax)));
+}
 
 absl::Status DecodeAppend(const SharedBytes& bytes, Term term, Reader* reader,
                           ProtocolMessage* out) {
@@ -140,7 +150,8 @@ absl::StatusOr<ProtocolMessage> DecodeProtocol(uint8_t type, const SharedBytes& 
     case kVoteReply: {
       const uint8_t flags = reader->U8();
       out.message = VoteReply{term, (flags & 1) != 0, (flags & 2) != 0};
-      out.time_ms = static_cast<int64_t>(reader->U64());
+      out.times.wall_ms = static_cast<int64_t>(reader->U64());
+      out.times.passed_ms = ReadPassed(reader);
       break;
     }
     case kAppendRequest:
@@ -162,12 +173,13 @@ absl::StatusOr<ProtocolMessage> DecodeProtocol(uint8_t type, const SharedBytes& 
       m.commit = ReadLogIndex(reader);
       m.round = reader->U64();
       out.message = m;
-      out.time_ms = static_cast<int64_t>(reader->U64());
+      out.times.log_ms = static_cast<int64_t>(reader->U64());
+      out.times.passed_ms = ReadPassed(reader);
       break;
     }
     case kHeartbeatReply:
       out.message = HeartbeatReply{term, reader->U64()};
-      out.time_ms = static_cast<int64_t>(reader->U64());
+      out.times.wall_ms = static_cast<int64_t>(reader->U64());
       break;
     case kTimeoutNow:
       out.message = TimeoutNow{term};
@@ -206,7 +218,7 @@ absl::StatusOr<ForwardedCommands> DecodeForward(const SharedBytes& bytes, Reader
 
 std::string EncodeHello(const Hello& hello) {
   std::string out;
-  AppendU8(&out, 1);  // Version.
+  AppendU8(&out, kVersion);
   AppendBytes(&out, hello.cluster);
   AppendU32(&out, hello.group.value());
   AppendU32(&out, hello.replica.value());
@@ -224,7 +236,7 @@ std::string EncodeHello(const Hello& hello) {
 
 bool DecodeHello(absl::string_view bytes, Hello* hello) {
   Reader reader(bytes);
-  if (reader.U8() != 1) return false;
+  if (reader.U8() != kVersion) return false;
   hello->cluster = std::string(reader.Prefixed());
   hello->group = GroupId(reader.U32());
   hello->replica = ReplicaId(reader.U32());

@@ -15,13 +15,18 @@
 
 namespace totora::raft {
 
+// What the sender's clocks show; what a message does not carry is 0.
+struct WireTimes {
+  int64_t wall_ms = 0;    // A VoteReply, a HeartbeatReply.
+  int64_t log_ms = 0;     // A Heartbeat.
+  int64_t passed_ms = 0;  // A VoteReply, a Heartbeat (raft/log_clock.h).
+};
+
 // A protocol message; `frames` are the entries of an AppendRequest.
 struct ProtocolMessage {
   Message message;
   std::vector<Frame> frames;
-  // Of a VoteReply and a HeartbeatReply: the sender's wall clock. Of a Heartbeat:
-  // log time.
-  int64_t time_ms = 0;
+  WireTimes times;
 };
 // Commands, encoded, from a replica that does not lead.
 struct ForwardedCommands {
@@ -38,11 +43,6 @@ struct Announcement {
 using WireContent =
     std::variant<ProtocolMessage, ForwardedCommands, PeerMessage, Announcement>;
 
-// What the sender's clocks show.
-struct WireTimes {
-  int64_t wall_ms = 0;
-  int64_t log_ms = 0;
-};
 // `frames` must be the entries of an AppendRequest, in order.
 WireMessage EncodeProtocol(const Message& message, absl::Span<const Frame> frames,
                            const WireTimes& times);

@@ -25,6 +25,7 @@ Frame MakeFrame(uint64_t index, const std::string& body) {
   header.body_bytes = static_cast<uint32_t>(body.size());
   header.body_crc = Crc32c(body);
   header.timestamp_ms = 1'700'000'000'000;
+  header.passed_ms = 70'000;
   header.chain_crc = ChainCrc(0, header);
   return Frame{header, SharedBytes(body)};
 }
@@ -55,14 +56,16 @@ TEST(Wire, AnAppendRequestComesBackWithItsFrames) {
 }
 
 TEST(Wire, RepliesCarryTheWallClockAndHeartbeatsLogTime) {
-  const WireTimes times{.wall_ms = 12345, .log_ms = 777};
-  const auto time_of = [&times](const Message& message) {
+  const WireTimes times{.wall_ms = 12345, .log_ms = 777, .passed_ms = 55};
+  const auto times_of = [&times](const Message& message) {
     const auto content = DecodeWire(Flatten(EncodeProtocol(message, {}, times)));
-    return content.ok() ? std::get<ProtocolMessage>(*content).time_ms : -1;
+    const WireTimes read =
+        content.ok() ? std::get<ProtocolMessage>(*content).times : WireTimes{-1, -1, -1};
+    return std::vector<int64_t>{read.wall_ms, read.log_ms, read.passed_ms};
   };
-  EXPECT_EQ(time_of(HeartbeatReply{Term(9), 77}), 12345);
-  EXPECT_EQ(time_of(VoteReply{Term(9), false, true}), 12345);
-  EXPECT_EQ(time_of(Heartbeat{Term(9), LogIndex(3), 77}), 777);
+  EXPECT_EQ(times_of(HeartbeatReply{Term(9), 77}), (std::vector<int64_t>{12345, 0, 0}));
+  EXPECT_EQ(times_of(VoteReply{Term(9), false, true}), (std::vector<int64_t>{12345, 0, 55}));
+  EXPECT_EQ(times_of(Heartbeat{Term(9), LogIndex(3), 77}), (std::vector<int64_t>{0, 777, 55}));
   const auto content = DecodeWire(Flatten(EncodeProtocol(HeartbeatReply{Term(9), 77}, {}, times)));
   ASSERT_TRUE(content.ok());
   const auto& protocol = std::get<ProtocolMessage>(*content);
@@ -116,8 +119,10 @@ TEST(Wire, ForwardedCommandsAreSplitWhereTheyWereJoined) {
 }
 
 TEST(Wire, TheLayoutOfAVoteReplyIsPinned) {
-  const WireMessage message = EncodeProtocol(VoteReply{Term(7), false, true}, {}, {.wall_ms = 0x1122});
-  EXPECT_EQ(absl::BytesToHexString(message.head), "020000000000000007020000000000001122");
+  const WireMessage message = EncodeProtocol(VoteReply{Term(7), false, true}, {},
+                                             {.wall_ms = 0x1122, .passed_ms = 0x33});
+  EXPECT_EQ(absl::BytesToHexString(message.head),
+            "0200000000000000070200000000000011220000000000000033");
 }
 
 TEST(Wire, EveryCutOfAMessageIsRefused) {

@@ -71,7 +71,7 @@ struct SendItem {
   // (delay levels: nobody's clock but the log's decides).
   int64_t deliver_at_ms = 0;
   int64_t delay_ms = 0;
-  // How young, in log time, the last send of this id must be for this one to be
+  // How young, in time passed, the last send of this id must be for this one to be
   // its retry; each retry counts as a send. At most StoreOptions::dedup_window,
   // and 0 stands for that, but counted from the first send.
   uint32_t retry_window_ms = 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -14,7 +13,7 @@
 namespace totora::store {
 namespace {
 
-constexpr size_t kRecordBytes = kIdHashBytes + 8 + 8 + 4 + 4;
+constexpr size_t kRecordBytes = kIdHashBytes + 8 + 8 + 8 + 4;
 constexpr int64_t kYoungMs = 30'000;
 
 }  // namespace
@@ -25,10 +24,10 @@ void FrozenDedupChunk::AppendRow(std::vector<CheckpointWrite>* rows) const {
   for (size_t i = 0; i < size; ++i) {
     const DedupRecord& record = (*records)[i];
     row.append(record.id.data(), record.id.size());
-    AppendU64(&row, static_cast<uint64_t>(record.log_time_ms));
+    AppendU64(&row, static_cast<uint64_t>(record.passed_ms));
+    AppendU64(&row, static_cast<uint64_t>(record.first_log_ms));
     AppendU64(&row, record.offset);
     AppendU32(&row, record.queue_id);
-    AppendU32(&row, record.since_first_ms);
   }
   rows->push_back({DedupKey(number), std::move(row)});
 }
@@ -63,24 +62,24 @@ absl::string_view DedupWindow::IdAt(uint64_t ordinal) const {
   return {record.id.data(), record.id.size()};
 }
 
-bool DedupWindow::IsInside(uint64_t ordinal, int64_t now_ms) const {
-  return next_ - ordinal <= ids_max_ && now_ms - At(ordinal).log_time_ms < window_ms_;
+bool DedupWindow::IsInside(uint64_t ordinal, int64_t passed_ms) const {
+  return next_ - ordinal <= ids_max_ && passed_ms - At(ordinal).passed_ms < window_ms_;
 }
 
-const DedupRecord* DedupWindow::Find(absl::string_view id, int64_t now_ms,
+const DedupRecord* DedupWindow::Find(absl::string_view id, int64_t passed_ms,
                                      int64_t younger_than_ms) const {
   auto it = by_id_.find(id);
   if (it == by_id_.end()) return nullptr;
   const uint64_t ordinal = Widen(*it);
-  if (!IsInside(ordinal, now_ms)) return nullptr;
+  if (!IsInside(ordinal, passed_ms)) return nullptr;
   const DedupRecord& record = At(ordinal);
-  if (younger_than_ms > 0 && now_ms - record.log_time_ms >= younger_than_ms) return nullptr;
+  if (younger_than_ms > 0 && passed_ms - record.passed_ms >= younger_than_ms) return nullptr;
   return &record;
 }
 
-void DedupWindow::Forget(int64_t now_ms) {
-  while (first_ < next_ && !IsInside(first_, now_ms)) {
-    if (now_ms - At(first_).log_time_ms < std::min(kYoungMs, window_ms_)) ++forgotten_young_;
+void DedupWindow::Forget(int64_t passed_ms) {
+  while (first_ < next_ && !IsInside(first_, passed_ms)) {
+    if (passed_ms - At(first_).passed_ms < std::min(kYoungMs, window_ms_)) ++forgotten_young_;
     auto it = by_id_.find(IdAt(first_));
     // A later record of the same id stays.
     if (it != by_id_.end() && Widen(*it) == first_) by_id_.erase(it);
@@ -103,31 +102,31 @@ void DedupWindow::Push(const DedupRecord& record) {
   if (!is_new) const_cast<uint32_t&>(*it) = ordinal;
 }
 
-void DedupWindow::Add(absl::string_view id, int64_t now_ms, uint32_t queue_id, uint64_t offset) {
-  Forget(now_ms);
+void DedupWindow::Add(absl::string_view id, const raft::LogTimes& now, uint32_t queue_id,
+                      uint64_t offset) {
+  Forget(now.passed_ms);
   DedupRecord record;
   std::memcpy(record.id.data(), id.data(), kIdHashBytes);
-  record.log_time_ms = now_ms;
+  record.passed_ms = now.passed_ms;
+  record.first_log_ms = now.log_ms;
   record.offset = offset;
   record.queue_id = queue_id;
   Push(record);
 }
 
-void DedupWindow::Refresh(const DedupRecord& record, int64_t now_ms) {
-  if (record.log_time_ms == now_ms) return;
+void DedupWindow::Refresh(const DedupRecord& record, int64_t passed_ms) {
+  if (record.passed_ms == passed_ms) return;
   // Forget may free what it points to.
   DedupRecord again = record;
-  again.since_first_ms = static_cast<uint32_t>(
-      std::min<int64_t>(now_ms - record.first_ms(), std::numeric_limits<uint32_t>::max()));
-  again.log_time_ms = now_ms;
-  Forget(now_ms);
+  again.passed_ms = passed_ms;
+  Forget(passed_ms);
   Push(again);
 }
 
-std::vector<DedupRecord> DedupWindow::Inside(int64_t now_ms) const {
+std::vector<DedupRecord> DedupWindow::Inside(int64_t passed_ms) const {
   std::vector<DedupRecord> inside;
   for (uint64_t ordinal = first_; ordinal < next_; ++ordinal) {
-    if (IsInside(ordinal, now_ms)) inside.push_back(At(ordinal));
+    if (IsInside(ordinal, passed_ms)) inside.push_back(At(ordinal));
   }
   return inside;
 }
@@ -163,10 +162,10 @@ absl::Status DedupWindow::LoadRow(uint64_t number, absl::string_view payload) {
   for (size_t i = 0; i < count; ++i) {
     DedupRecord record;
     std::memcpy(record.id.data(), reader.Bytes(kIdHashBytes).data(), kIdHashBytes);
-    record.log_time_ms = static_cast<int64_t>(reader.U64());
+    record.passed_ms = static_cast<int64_t>(reader.U64());
+    record.first_log_ms = static_cast<int64_t>(reader.U64());
     record.offset = reader.U64();
     record.queue_id = reader.U32();
-    record.since_first_ms = reader.U32();
     Push(record);
   }
   return absl::OkStatus();

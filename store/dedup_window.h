@@ -2,8 +2,10 @@
 // answered: a client's retry gets the same answer and no second copy.
 //
 // An id is remembered for a time and for a number of later ids, whichever ends
-// first. Both are decided by the id's own log time and ordinal, so every
-// replica forgets it at the same entry of the log, however it came to its state.
+// first. Both are decided by the id's own entry and ordinal, so every replica
+// forgets it at the same entry of the log, however it came to its state. The time
+// is what has passed (raft::FrameHeader::passed_ms), not log time: that may step by
+// hours, and a client that tries again a second later must be known.
 // Whoever asks may have a shorter time in mind; a repeat that is asked about in
 // that way is remembered as a send of its own, with the answer of the first.
 //
@@ -25,6 +27,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "raft/log/frame.h"
 #include "store/checkpoint_store.h"
 #include "store/send_items.h"
 
@@ -32,12 +35,10 @@ namespace totora::store {
 
 struct DedupRecord {
   std::array<char, kIdHashBytes> id = {};
-  int64_t log_time_ms = 0;       // Of the send, or of its last repeat that counted.
+  int64_t passed_ms = 0;       // At the send, or at its last repeat that counted.
+  int64_t first_log_ms = 0;    // Log time of the send.
   uint64_t offset = 0;
   uint32_t queue_id = 0;
-  uint32_t since_first_ms = 0;   // From the send to that repeat; stops at its maximum.
-
-  int64_t first_ms() const { return log_time_ms - since_first_ms; }
 };
 
 // Part of the disk format: a row is a chunk.
@@ -64,18 +65,19 @@ class DedupWindow {
   DedupWindow(const DedupWindow&) = delete;
   DedupWindow& operator=(const DedupWindow&) = delete;
 
-  // The record of `id` if it is inside the window at log time `now_ms`, and
+  // The record of `id` if it is inside the window when `passed_ms` have passed, and
   // younger than `younger_than_ms` unless that is 0. Valid until Add or Refresh.
-  const DedupRecord* Find(absl::string_view id, int64_t now_ms, int64_t younger_than_ms = 0) const;
+  const DedupRecord* Find(absl::string_view id, int64_t passed_ms,
+                          int64_t younger_than_ms = 0) const;
 
   // Remembers `id`, in place of an earlier record of the same id.
-  void Add(absl::string_view id, int64_t now_ms, uint32_t queue_id, uint64_t offset);
+  void Add(absl::string_view id, const raft::LogTimes& now, uint32_t queue_id, uint64_t offset);
 
   // Remembers what Find gave as if it had been sent now.
-  void Refresh(const DedupRecord& record, int64_t now_ms);
+  void Refresh(const DedupRecord& record, int64_t passed_ms);
 
   // Ids inside the window, oldest first.
-  std::vector<DedupRecord> Inside(int64_t now_ms) const;
+  std::vector<DedupRecord> Inside(int64_t passed_ms) const;
   // Of the next id; ids are counted from 0.
   uint64_t next_ordinal() const { return next_; }
   // Ids that were pushed out by later ones when they were younger than 30 s.
@@ -111,8 +113,8 @@ class DedupWindow {
   uint64_t Widen(uint32_t ordinal) const;
   const DedupRecord& At(uint64_t ordinal) const;
   absl::string_view IdAt(uint64_t ordinal) const;
-  bool IsInside(uint64_t ordinal, int64_t now_ms) const;
-  void Forget(int64_t now_ms);
+  bool IsInside(uint64_t ordinal, int64_t passed_ms) const;
+  void Forget(int64_t passed_ms);
   void Push(const DedupRecord& record);
 
   const int64_t window_ms_;

@@ -36,7 +36,9 @@ class RandomClients {
   void Step() {
     const uint64_t pause = Below(20) == 0 ? Below(70'000) : Below(3'000);
     machine.now_ms += static_cast<int64_t>(pause);
+    if (Below(50) == 0) machine.Step(static_cast<int64_t>(Below(100'000)));
     model.now = machine.now_ms;
+    model.passed = machine.now_ms - machine.log.stepped_ms;
     machine.replica = ReplicaId(static_cast<uint32_t>(1 + Below(2)));
     Life& life = lives_[machine.replica];
     machine.incarnation = life.incarnation;

@@ -62,11 +62,11 @@ class Model {
       auto known = ids.find(out.id);
       const int64_t window = out.retry_window_ms > 0 ? out.retry_window_ms : 300'000;
       if (!out.id.empty() && !out.is_deliberate && known != ids.end() &&
-          now - known->second.time < window) {
+          passed - known->second.time < window) {
         item.is_duplicate = true;
         item.queue_id = known->second.queue;
         item.offset = QueueOffset(known->second.offset);
-        if (out.retry_window_ms > 0) known->second.time = now;
+        if (out.retry_window_ms > 0) known->second.time = passed;
         continue;
       }
       if (out.delay_ms > 0) {
@@ -78,7 +78,7 @@ class Model {
       std::vector<uint32_t>& queue = topics[topic][out.queue];
       item.queue_id = out.queue;
       item.offset = QueueOffset(queue.size());
-      if (!out.id.empty()) ids[out.id] = {out.queue, queue.size(), now};
+      if (!out.id.empty()) ids[out.id] = {out.queue, queue.size(), passed};
       queue.push_back(out.tag);
     }
     return result;
@@ -319,7 +319,8 @@ class Model {
     uint32_t tag = 0;
   };
 
-  int64_t now = 0;
+  int64_t now = 0;     // Log time.
+  int64_t passed = 0;  // Without its steps.
   uint64_t next_delivery = 1;
   std::multimap<int64_t, Waiting> timers;
   std::map<std::string, int> generations;                            // Deletions of a topic.

@@ -63,6 +63,7 @@ TestLog RandomLog(uint64_t seed, int steps) {
                          command.id, command.low_watermark});
       }
     }
+    log.stepped_ms = frame.header.timestamp_ms - frame.header.passed_ms;
     log.Append(items, frame.header.timestamp_ms, &*clients.machine);
   }
   return log;

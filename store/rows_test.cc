@@ -146,43 +146,43 @@ std::string Id(uint64_t number) {
 
 TEST(DedupWindow, AnIdIsForgottenByTimeAndByCountOfLaterIds) {
   DedupWindow window(1000, 3);
-  window.Add(Id(1), 100, 0, 10);
+  window.Add(Id(1), {100, 100}, 0, 10);
 
   ASSERT_NE(window.Find(Id(1), 1099), nullptr);
   EXPECT_EQ(window.Find(Id(1), 1099)->offset, 10u);
   EXPECT_EQ(window.Find(Id(1), 1100), nullptr);
 
-  window.Add(Id(2), 100, 0, 11);
-  window.Add(Id(3), 100, 0, 12);
+  window.Add(Id(2), {100, 100}, 0, 11);
+  window.Add(Id(3), {100, 100}, 0, 12);
   EXPECT_NE(window.Find(Id(1), 100), nullptr);
-  window.Add(Id(4), 100, 0, 13);
+  window.Add(Id(4), {100, 100}, 0, 13);
   EXPECT_EQ(window.Find(Id(1), 100), nullptr);
   EXPECT_NE(window.Find(Id(2), 100), nullptr);
 }
 
 TEST(DedupWindow, TheNewestRecordOfAnIdCountsAndOutlivesTheOlder) {
   DedupWindow window(1000, 3);
-  window.Add(Id(1), 0, 0, 10);
-  window.Add(Id(1), 500, 0, 20);
-  window.Add(Id(2), 500, 0, 21);
-  window.Add(Id(3), 500, 0, 22);  // The first record of id 1 goes.
+  window.Add(Id(1), {0, 0}, 0, 10);
+  window.Add(Id(1), {500, 500}, 0, 20);
+  window.Add(Id(2), {500, 500}, 0, 21);
+  window.Add(Id(3), {500, 500}, 0, 22);  // The first record of id 1 goes.
   ASSERT_NE(window.Find(Id(1), 500), nullptr);
   EXPECT_EQ(window.Find(Id(1), 500)->offset, 20u);
-  window.Add(Id(4), 500, 0, 23);
+  window.Add(Id(4), {500, 500}, 0, 23);
   EXPECT_EQ(window.Find(Id(1), 500), nullptr);
 }
 
 TEST(DedupWindow, ARepeatThatCountsIsRememberedWithItsFirst) {
   DedupWindow window(1000, 3);
-  window.Add(Id(1), 100, 5, 10);
+  window.Add(Id(1), {7100, 100}, 5, 10);
   EXPECT_EQ(window.Find(Id(1), 400, 300), nullptr);
   window.Refresh(*window.Find(Id(1), 300, 300), 300);
   window.Refresh(*window.Find(Id(1), 500, 300), 500);
 
   const DedupRecord* const found = window.Find(Id(1), 799, 300);
   ASSERT_NE(found, nullptr);
-  EXPECT_EQ(found->first_ms(), 100);
-  EXPECT_EQ(found->log_time_ms, 500);
+  EXPECT_EQ(found->first_log_ms, 7100);
+  EXPECT_EQ(found->passed_ms, 500);
   EXPECT_EQ(found->offset, 10u);
   EXPECT_EQ(found->queue_id, 5u);
   EXPECT_EQ(window.Find(Id(1), 800, 300), nullptr);
@@ -192,19 +192,19 @@ TEST(DedupWindow, ARepeatThatCountsIsRememberedWithItsFirst) {
 // Nothing is to be remembered anew within one moment, however often it is asked.
 TEST(DedupWindow, RepeatsOfOneMomentPushNobodyOut) {
   DedupWindow window(1000, 3);
-  window.Add(Id(1), 100, 0, 10);
-  window.Add(Id(2), 100, 0, 11);
+  window.Add(Id(1), {100, 100}, 0, 10);
+  window.Add(Id(2), {100, 100}, 0, 11);
   for (int i = 0; i < 10; ++i) window.Refresh(*window.Find(Id(2), 100, 300), 100);
   EXPECT_NE(window.Find(Id(1), 100), nullptr);
 }
 
 TEST(DedupWindow, CountsIdsThatWerePushedOutYoung) {
   DedupWindow window(300'000, 2);
-  window.Add(Id(1), 0, 0, 0);
-  window.Add(Id(2), 0, 0, 1);
+  window.Add(Id(1), {0, 0}, 0, 0);
+  window.Add(Id(2), {0, 0}, 0, 1);
   EXPECT_EQ(window.forgotten_young(), 0u);
-  window.Add(Id(3), 10'000, 0, 2);
-  window.Add(Id(4), 10'000, 0, 3);
+  window.Add(Id(3), {10'000, 10'000}, 0, 2);
+  window.Add(Id(4), {10'000, 10'000}, 0, 3);
   EXPECT_GE(window.forgotten_young(), 1u);
 }
 
@@ -225,7 +225,7 @@ TEST(DedupWindow, SurvivesFreezeAndLoadAtAnyMoment) {
       if (known != nullptr) {
         window.Refresh(*known, now);
       } else {
-        window.Add(id, now, static_cast<uint32_t>(i % 7), i);
+        window.Add(id, {now + 1'000'000, now}, static_cast<uint32_t>(i % 7), i);
       }
       if (i < next_freeze) continue;
       next_freeze = i + random() % 7000;
@@ -251,8 +251,8 @@ TEST(DedupWindow, SurvivesFreezeAndLoadAtAnyMoment) {
         if (was != nullptr) {
           ASSERT_NE(is, nullptr) << "seed " << seed << " id " << id;
           ASSERT_EQ(is->offset, was->offset) << "seed " << seed << " id " << id;
-          ASSERT_EQ(is->log_time_ms, was->log_time_ms) << "seed " << seed << " id " << id;
-          ASSERT_EQ(is->first_ms(), was->first_ms()) << "seed " << seed << " id " << id;
+          ASSERT_EQ(is->passed_ms, was->passed_ms) << "seed " << seed << " id " << id;
+          ASSERT_EQ(is->first_log_ms, was->first_log_ms) << "seed " << seed << " id " << id;
         }
       }
     }
@@ -261,7 +261,7 @@ TEST(DedupWindow, SurvivesFreezeAndLoadAtAnyMoment) {
 
 TEST(DedupWindow, AMissingOrCutRowIsDataLoss) {
   DedupWindow window(50'000, 100'000);
-  for (uint64_t i = 0; i < 2 * kDedupChunkRecords + 5; ++i) window.Add(Id(i), 0, 0, i);
+  for (uint64_t i = 0; i < 2 * kDedupChunkRecords + 5; ++i) window.Add(Id(i), {0, 0}, 0, i);
   std::vector<CheckpointWrite> writes;
   for (const FrozenDedupChunk& chunk : window.Freeze(&writes)) chunk.AppendRow(&writes);
   ASSERT_EQ(writes.size(), 3u);

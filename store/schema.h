@@ -21,7 +21,7 @@
 namespace totora::store {
 
 // Of the rows below. A store with a higher one is refused.
-inline constexpr uint32_t kSchemaVersion = 3;
+inline constexpr uint32_t kSchemaVersion = 4;
 
 // First byte of every key. Part of the disk format: never reuse one.
 enum class RowKind : char {

@@ -145,6 +145,7 @@ struct State {
   LogIndex applied;
   LogIndex applied_at_start;
   int64_t log_time_ms = 0;
+  int64_t passed_ms = 0;                 // Of the entry, too (raft::FrameHeader).
   uint64_t next_delivery_id = 1;
 
   TopicTable topics;

@@ -39,6 +39,7 @@ void State::Apply(const raft::Frame& entry) {
       << " entry " << header.index << " was applied behind " << applied;
   applied = header.index;
   log_time_ms = std::max(log_time_ms, header.timestamp_ms);
+  passed_ms = std::max(passed_ms, header.passed_ms);
   places.Note(header.index, header.start, header.end());
   unfrozen_bytes += raft::kFrameHeaderBytes + entry.body.size();
   if (header.type != raft::EntryType::kCommands) return;

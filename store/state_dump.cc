@@ -43,6 +43,7 @@ void DumpLeaseQueue(const LeaseKey& key, const LeaseQueue& queue, std::string* t
 std::string State::Dump() const {
   std::string to;
   absl::StrAppend(&to, "applied=", applied.value(), " log_time=", log_time_ms,
+                  " passed=", passed_ms,
                   " next_delivery=", next_delivery_id, " next_topic=", topics.next_id(),
                   " next_group=", groups.next_id(), " topics_version=", topics.version(),
                   " next_id=", dedup.next_ordinal(), "\n");
@@ -108,10 +109,10 @@ std::string State::Dump() const {
                     timer.override_record == nullptr ? "-" : Hex(*timer.override_record), "\n");
   });
   if (!read.ok()) absl::StrAppend(&to, read.ToString(), "\n");
-  for (const DedupRecord& record : dedup.Inside(log_time_ms)) {
+  for (const DedupRecord& record : dedup.Inside(passed_ms)) {
     absl::StrAppend(&to, "id ", Hex({record.id.data(), record.id.size()}), " ",
-                    record.log_time_ms, " ", record.queue_id, " ", record.offset, " ",
-                    record.since_first_ms, "\n");
+                    record.passed_ms, " ", record.first_log_ms, " ", record.queue_id, " ",
+                    record.offset, "\n");
   }
   for (const auto& [replica, life] : commands.lives()) {
     absl::StrAppend(&to, "replica ", replica.value(), ".", life.incarnation.value(),

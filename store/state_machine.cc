@@ -47,6 +47,7 @@ void StateMachine::Apply(const raft::Frame& entry) { state_->Apply(entry); }
 LogIndex StateMachine::applied_at_start() const { return state_->applied_at_start; }
 LogIndex StateMachine::applied() const { return state_->applied; }
 int64_t StateMachine::log_time_ms() const { return state_->log_time_ms; }
+int64_t StateMachine::passed_ms() const { return state_->passed_ms; }
 
 // --- Checkpoints ----------------------------------------------------------------
 

@@ -150,10 +150,11 @@ class StateMachine : public raft::StateMachine {
   LogIndex applied_at_start() const override;
   void Stamp(uint16_t kind, char* payload, size_t size, BytePosition position,
              int64_t log_time_ms) const override;
-  uint32_t CountMessages(uint16_t kind, absl::string_view payload) const override;
 
   LogIndex applied() const;
-  int64_t log_time_ms() const;   // Of the last applied entry.
+  // Of the last applied entry.
+  int64_t log_time_ms() const;
+  int64_t passed_ms() const;
 
   // --- Checkpoints --------------------------------------------------------
 

@@ -39,6 +39,7 @@ FrozenCheckpoint State::Freeze() {
   AppendU32(&meta, kSchemaVersion);
   AppendU64(&meta, applied.value());
   AppendU64(&meta, static_cast<uint64_t>(log_time_ms));
+  AppendU64(&meta, static_cast<uint64_t>(passed_ms));
   AppendU64(&meta, topics.version());
   AppendU32(&meta, topics.next_id());
   AppendU32(&meta, groups.next_id());
@@ -160,6 +161,7 @@ absl::Status State::LoadMeta() {
   applied = applied_at_start = LogIndex(reader.U64());
   writer.SetStart(applied);
   log_time_ms = static_cast<int64_t>(reader.U64());
+  passed_ms = static_cast<int64_t>(reader.U64());
   const uint64_t topics_version = reader.U64();
   const uint32_t next_topic = reader.U32();
   topics.LoadCounters(topics_version, next_topic);

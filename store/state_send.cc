@@ -50,7 +50,7 @@ SendResult::Item AnswerAgain(const DedupRecord& first, const SendItemView& item)
   } else {
     answer.position = BytePosition(first.offset);
     // A retry says the same delivery time, and the record when it was counted from.
-    answer.due_ms = DueOf(item, first.first_ms());
+    answer.due_ms = DueOf(item, first.first_log_ms);
   }
   return answer;
 }
@@ -90,11 +90,11 @@ std::string State::Send(absl::string_view payload, BytePosition position) {
     SendResult::Item& answer = result.items.emplace_back();
     if (!item.id_hash.empty() && !item.is_deliberate) {
       const DedupRecord* const first =
-          dedup.Find(item.id_hash, log_time_ms, item.retry_window_ms);
+          dedup.Find(item.id_hash, passed_ms, item.retry_window_ms);
       if (first != nullptr) {
         answer = AnswerAgain(*first, item);
         // Whoever goes on trying may need longer than the window of one send.
-        if (item.retry_window_ms > 0) dedup.Refresh(*first, log_time_ms);
+        if (item.retry_window_ms > 0) dedup.Refresh(*first, passed_ms);
         continue;
       }
     }
@@ -115,13 +115,16 @@ std::string State::Send(absl::string_view payload, BytePosition position) {
                                             entry.tag_hash, nullptr});
       if (log_time_ms >= growth_from_ms) ++timers_added;
       if (!item.id_hash.empty()) {
-        dedup.Add(item.id_hash, log_time_ms, item.queue_id | kWaitingBit, entry.position);
+        dedup.Add(item.id_hash, {log_time_ms, passed_ms}, item.queue_id | kWaitingBit,
+                  entry.position);
       }
       continue;
     }
     const uint64_t offset = topic->queues[item.queue_id].end;
     AppendEntry(topic, item.queue_id, entry);
-    if (!item.id_hash.empty()) dedup.Add(item.id_hash, log_time_ms, item.queue_id, offset);
+    if (!item.id_hash.empty()) {
+      dedup.Add(item.id_hash, {log_time_ms, passed_ms}, item.queue_id, offset);
+    }
     answer.offset = QueueOffset(offset);
   }
   return result.Encode();
@@ -145,13 +148,6 @@ void StateMachine::Stamp(uint16_t kind, char* payload, size_t size, BytePosition
     message::PatchStoreHost(at, StoreHost(state_->options.store_host_ip,
                                           state_->options.store_host_port, is_ipv6));
   }
-}
-
-uint32_t StateMachine::CountMessages(uint16_t kind, absl::string_view payload) const {
-  if (kind != static_cast<uint16_t>(CommandKind::kSend)) return 0;
-  absl::string_view topic;
-  if (!ReadSendItems(payload, &topic, &state_->send_items)) return 0;
-  return static_cast<uint32_t>(state_->send_items.size());
 }
 
 }  // namespace totora::store

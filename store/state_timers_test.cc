@@ -128,6 +128,19 @@ TEST_F(Timers, ARetryOfARetriedSendGetsTheSameTimerToo) {
   EXPECT_EQ(machine->TimerCount(), 1u);
 }
 
+// What is to be answered to a retry is counted by log time, as it was the first time.
+TEST_F(Timers, ARetryBehindAStepOfLogTimeGetsTheSameTimerToo) {
+  const TestMachine::Out out{.id = "id", .delay_ms = 60'000, .retry_window_ms = 15'000};
+  const SendResult::Item first = machine.Send("t", {out}).items[0];
+  machine.now_ms += 1000;
+  machine.Step(3'600'000);
+  const SendResult::Item again = machine.Send("t", {out}).items[0];
+  EXPECT_TRUE(again.is_duplicate);
+  EXPECT_EQ(again.due_ms, first.due_ms);
+  EXPECT_EQ(again.position, first.position);
+  EXPECT_EQ(machine->TimerCount(), 1u);
+}
+
 TEST_F(Timers, TheirNumberIsBoundedAndACommandBeyondItChangesNothing) {
   StoreOptions options;
   options.timers_max = 2;

@@ -67,7 +67,8 @@ class TestLog {
     uint64_t low_watermark = 0;
   };
 
-  // One entry of these commands at log time `time_ms`. `stamper` may be null.
+  // One entry of these commands at log time `time_ms`; of that, all but `stepped_ms`
+  // has passed. `stamper` may be null.
   const raft::Frame& Append(const std::vector<Item>& items, int64_t time_ms,
                             const StateMachine* stamper) {
     std::string body;
@@ -76,6 +77,7 @@ class TestLog {
     frame.header.term = Term(1);
     frame.header.start = end_;
     frame.header.timestamp_ms = time_ms;
+    frame.header.passed_ms = time_ms - stepped_ms;
     for (const Item& item : items) {
       raft::Command command;
       command.id = item.id;
@@ -95,6 +97,8 @@ class TestLog {
     frames_.push_back(std::move(frame));
     return frames_.back();
   }
+
+  int64_t stepped_ms = 0;
 
   const std::deque<raft::Frame>& frames() const { return frames_; }
   // The bytes at a position, as a reader of segments would get them.
@@ -169,6 +173,12 @@ class TestMachine {
   StateMachine* operator->() { return machine_.get(); }
   ManualExecutor& background() { return *background_; }
   std::map<std::string, std::string>& durable() { return *durable_; }
+
+  // Log time is `ms` later, and nothing has passed.
+  void Step(int64_t ms) {
+    now_ms += ms;
+    log.stepped_ms += ms;
+  }
 
   // Applies one command as the next one of `replica` and returns its result.
   std::string Do(CommandKind kind, std::string payload) {

@@ -29,15 +29,15 @@ namespace totora::service {
 // Thread safety: monitor.
 class DeliberateRepeats {
  public:
-  // Of classic sends, in log time: clients try up to four times, 3 s each, and
+  // Of classic sends, in time passed: clients try up to four times, 3 s each, and
   // each try that is answered begins it anew (store::SendItem).
   static constexpr absl::Duration kRetryWindow = absl::Seconds(15);
   // Clients wait 3 s.
   static constexpr absl::Duration kPrompt = absl::Milliseconds(2500);
   // A program may set a shorter time than 3 s, but none that a busy disk exceeds.
   static constexpr absl::Duration kNobodyWaits = absl::Milliseconds(500);
-  // Since an id was noted. Longer than the window, which is of log time (5 %
-  // slower at most), and all that may lie between a note and the last answer.
+  // Since an id was noted. Longer than the window, which stands still for moments
+  // while nobody leads, and all that may lie between a note and the last answer.
   static constexpr absl::Duration kRemembered = absl::Seconds(25);
   // Of all connections, 45 MB. When more come within kRemembered, the oldest are
   // forgotten: their deliberate repeats are taken for retries.

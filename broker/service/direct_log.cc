@@ -113,12 +113,10 @@ void DirectLog::Apply(Waiting command) {
   frame.header.term = Term(1);
   frame.header.start = BytePosition(end_);
   frame.header.body_bytes = static_cast<uint32_t>(body.size());
-  frame.header.timestamp_ms = log_time_ms_ = LogTimeNowMs();
+  frame.header.timestamp_ms = frame.header.passed_ms = log_time_ms_ = LogTimeNowMs();
   const BytePosition payload_at = frame.header.body_position().Next(raft::kCommandHeaderBytes);
   state_->Stamp(envelope.kind, body.data() + raft::kCommandHeaderBytes,
                 body.size() - raft::kCommandHeaderBytes, payload_at, log_time_ms_);
-  frame.header.message_count = state_->CountMessages(
-      envelope.kind, absl::string_view(body).substr(raft::kCommandHeaderBytes));
   frame.header.body_crc = Crc32c(body);
   end_ = frame.header.end().value();
   frame.body = SharedBytes(std::move(body));

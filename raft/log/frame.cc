@@ -12,7 +12,7 @@ namespace {
 
 // Offsets in the header: docs/formats/segment.md.
 constexpr char kMagic[] = {'T', 't', 'F'};
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 constexpr size_t kVersionAt = 3;
 constexpr size_t kHeaderCrcAt = 4;
 constexpr size_t kIndexAt = 8;
@@ -21,16 +21,19 @@ constexpr size_t kStartAt = 24;
 constexpr size_t kBodyBytesAt = 32;
 constexpr size_t kBodyCrcAt = 36;
 constexpr size_t kChainCrcAt = 40;
-constexpr size_t kTypeAndCountAt = 44;
-constexpr size_t kTimestampAt = 48;
+constexpr size_t kTypeAndTimesAt = 44;  // 1 byte, then 6 of log time and 5 of what passed.
+constexpr size_t kPassedLowAt = 52;
 constexpr size_t kSyncGroupAt = 56;
 constexpr size_t kLocalCrcAt = 60;
 
-constexpr uint32_t kBeginsSegmentBit = 1u << 31;
-constexpr int kTypeShift = 24;
-constexpr uint32_t kCountMax = (1u << 24) - 1;
+constexpr uint8_t kBeginsSegmentBit = 1u << 7;
+constexpr uint8_t kTypeMask = kBeginsSegmentBit - 1;
 // Far from overflow, whatever a hostile header says.
 constexpr uint64_t kPositionMax = uint64_t{1} << 62;
+
+uint64_t Within(int64_t ms, int64_t max) {
+  return static_cast<uint64_t>(std::clamp(ms, int64_t{0}, max));
+}
 
 void PutIdentity(const FrameHeader& header, char* to) {
   PutAt<uint64_t>(to + kIndexAt, header.index.value());
@@ -57,11 +60,12 @@ void EncodeFrameHeader(const FrameHeader& header, uint32_t sync_group, char* to,
   to[kVersionAt] = static_cast<char>(kVersion);
   PutIdentity(header, to);
   PutAt<uint32_t>(to + kChainCrcAt, header.chain_crc);
-  uint32_t type_and_count = std::min(header.message_count, kCountMax);
-  type_and_count |= static_cast<uint32_t>(header.type) << kTypeShift;
-  if (header.begins_segment) type_and_count |= kBeginsSegmentBit;
-  PutAt<uint32_t>(to + kTypeAndCountAt, type_and_count);
-  PutAt<uint64_t>(to + kTimestampAt, static_cast<uint64_t>(header.timestamp_ms));
+  uint8_t type = static_cast<uint8_t>(header.type);
+  if (header.begins_segment) type |= kBeginsSegmentBit;
+  const uint64_t log_time = Within(header.timestamp_ms, kLogTimeMsMax);
+  const uint64_t passed = Within(header.passed_ms, kPassedMsMax);
+  PutAt<uint64_t>(to + kTypeAndTimesAt, uint64_t{type} << 56 | log_time << 8 | passed >> 32);
+  PutAt<uint32_t>(to + kPassedLowAt, static_cast<uint32_t>(passed));
   PutAt<uint32_t>(to + kHeaderCrcAt,
                   Crc32c(absl::string_view(to + kIndexAt, kSyncGroupAt - kIndexAt)));
   PutAt<uint32_t>(to + kSyncGroupAt, sync_group);
@@ -94,11 +98,13 @@ absl::StatusOr<FrameHeader> DecodeFrameHeader(absl::string_view bytes, uint32_t*
   header.body_bytes = GetAt<uint32_t>(from + kBodyBytesAt);
   header.body_crc = GetAt<uint32_t>(from + kBodyCrcAt);
   header.chain_crc = GetAt<uint32_t>(from + kChainCrcAt);
-  const uint32_t type_and_count = GetAt<uint32_t>(from + kTypeAndCountAt);
-  const uint32_t type = (type_and_count & ~kBeginsSegmentBit) >> kTypeShift;
-  header.begins_segment = (type_and_count & kBeginsSegmentBit) != 0;
-  header.message_count = type_and_count & kCountMax;
-  header.timestamp_ms = static_cast<int64_t>(GetAt<uint64_t>(from + kTimestampAt));
+  const uint64_t type_and_times = GetAt<uint64_t>(from + kTypeAndTimesAt);
+  const auto type_byte = static_cast<uint8_t>(type_and_times >> 56);
+  const uint32_t type = type_byte & kTypeMask;
+  header.begins_segment = (type_byte & kBeginsSegmentBit) != 0;
+  header.timestamp_ms = static_cast<int64_t>(type_and_times >> 8) & kLogTimeMsMax;
+  header.passed_ms = static_cast<int64_t>((type_and_times & 0xff) << 32 |
+                                          GetAt<uint32_t>(from + kPassedLowAt));
   if (header.body_bytes > kFrameBodyBytesMax) {
     return absl::DataLossError(
         absl::StrCat("frame body of ", header.body_bytes, " bytes, limit ", kFrameBodyBytesMax));

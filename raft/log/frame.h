@@ -16,6 +16,15 @@ namespace totora::raft {
 
 inline constexpr size_t kFrameHeaderBytes = 64;
 inline constexpr uint32_t kFrameBodyBytesMax = 32u << 20;
+inline constexpr int64_t kLogTimeMsMax = (int64_t{1} << 48) - 1;  // Of the year 10889.
+inline constexpr int64_t kPassedMsMax = (int64_t{1} << 40) - 1;   // 34 years.
+
+// The two times of an entry (raft/log_clock.h).
+struct LogTimes {
+  int64_t log_ms = 0;
+  int64_t passed_ms = 0;
+  friend bool operator==(const LogTimes&, const LogTimes&) = default;
+};
 
 struct FrameHeader {
   LogIndex index;
@@ -31,9 +40,11 @@ struct FrameHeader {
   EntryType type = EntryType::kCommands;
   // The leader began a new segment file with this frame; so does everybody.
   bool begins_segment = false;
-  uint32_t message_count = 0;  // Of the state machine's, for tools and statistics.
-  int64_t timestamp_ms = 0;    // Log time: never falls from one entry to the next.
+  // Both from 0 to the most that is written; neither falls from one entry to the next.
+  int64_t timestamp_ms = 0;  // Log time.
+  int64_t passed_ms = 0;     // What has passed since the group began, whatever clocks said.
 
+  LogTimes times() const { return {timestamp_ms, passed_ms}; }
   BytePosition body_position() const { return start.Next(kFrameHeaderBytes); }
   BytePosition end() const { return start.Next(kFrameHeaderBytes + body_bytes); }
   friend bool operator==(const FrameHeader&, const FrameHeader&) = default;

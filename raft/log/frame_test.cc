@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "absl/strings/escaping.h"
 #include "raft/log/log_test_support.h"
 #include "raft/log/segment_format.h"
@@ -19,8 +21,8 @@ FrameHeader Sample() {
   header.chain_crc = ChainCrc(77, header);
   header.type = EntryType::kConfiguration;
   header.begins_segment = true;
-  header.message_count = 3;
-  header.timestamp_ms = -2;
+  header.timestamp_ms = 0xa1a2a3a4a5a6;
+  header.passed_ms = 0xb1b2b3b4b5;
   return header;
 }
 
@@ -42,8 +44,8 @@ TEST(Frame, AHeaderRoundTrips) {
 // Golden: a change here is a change of the format on disk and between replicas.
 TEST(Frame, TheBytesAreThoseOfTheFormatPage) {
   EXPECT_EQ(absl::BytesToHexString(Encoded(Sample(), 42, 7)),
-            "54744601f8cdd98401020304050607080000000000000009000000000000100000000005"
-            "9a71bb4c4df758bc81000003fffffffffffffffe0000002ae71acb6b");
+            "54744602c0bfe6fe01020304050607080000000000000009000000000000100000000005"
+            "9a71bb4c4df758bc81a1a2a3a4a5a6b1b2b3b4b50000002abd0fff94");
 }
 
 TEST(Frame, EveryFlippedBitIsNoticed) {
@@ -83,10 +85,18 @@ TEST(Frame, HostileValuesAreRefusedEvenWithGoodChecksums) {
   }
 }
 
-TEST(Frame, MoreMessagesThanTheFieldHoldsAreCapped) {
+TEST(Frame, TimesThatTheFieldsDoNotHoldStopAtTheirEnds) {
   FrameHeader header = Sample();
-  header.message_count = ~0u;
-  EXPECT_EQ(DecodeFrameHeader(Encoded(header, 0, 0), nullptr)->message_count, (1u << 24) - 1);
+  for (const auto& [ms, is_above] : {std::pair<int64_t, bool>{INT64_MAX, true}, {-1, false}}) {
+    header.timestamp_ms = header.passed_ms = ms;
+    const absl::StatusOr<FrameHeader> decoded =
+        DecodeFrameHeader(Encoded(header, 0, 0), nullptr);
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(decoded->timestamp_ms, is_above ? kLogTimeMsMax : 0);
+    EXPECT_EQ(decoded->passed_ms, is_above ? kPassedMsMax : 0);
+    EXPECT_EQ(decoded->type, header.type);
+    EXPECT_TRUE(decoded->begins_segment);
+  }
 }
 
 TEST(Frame, ABodyOfAnotherLengthOrContentIsRefused) {
@@ -116,8 +126,8 @@ TEST(SegmentFormat, AHeaderRoundTripsAndItsBytesAreThoseOfTheFormatPage) {
   uint32_t key = 0;
   const std::string bytes = EncodeSegmentHeader(SampleSegment(), &key);
   EXPECT_EQ(absl::BytesToHexString(bytes),
-            "5474534700010001112233445566778800000001000000030000000000002000abcdef01"
-            "fffffffe0000000000000000000000000000000000000000e5bf6175");
+            "5474534700020001112233445566778800000001000000030000000000002000abcdef01"
+            "fffffffe00000000000000000000000000000000000000008f4793e0");
   uint32_t decoded_key = 0;
   const absl::StatusOr<SegmentHeader> decoded = DecodeSegmentHeader(bytes, &decoded_key);
   ASSERT_TRUE(decoded.ok()) << decoded.status();

@@ -55,7 +55,7 @@ inline Frame NextFrame(const FrameHeader& previous, FrameSpec spec) {
   header.body_crc = Crc32c(spec.body);
   header.type = spec.body.empty() ? EntryType::kNoop : EntryType::kCommands;
   header.begins_segment = spec.begins_segment || previous.index.value() == 0;
-  header.message_count = spec.body.empty() ? 0 : 1;
+  header.passed_ms = static_cast<int64_t>(header.index.value());
   header.timestamp_ms = 1'700'000'000'000 + static_cast<int64_t>(header.index.value());
   header.chain_crc = ChainCrc(previous.chain_crc, header);
   return {header, SharedBytes(std::move(spec.body))};

@@ -13,7 +13,7 @@
 namespace totora::raft {
 
 inline constexpr size_t kSegmentHeaderBytes = 64;
-inline constexpr uint16_t kSegmentFormatVersion = 1;
+inline constexpr uint16_t kSegmentFormatVersion = 2;
 inline constexpr uint16_t kLogFeatureLevel = 1;
 // Frame bytes of one segment, whatever the leader says; offsets fit 32 bits.
 inline constexpr uint64_t kSegmentBytesMax = (uint64_t{1} << 32) - (uint64_t{64} << 20);

@@ -21,8 +21,6 @@ constexpr absl::Duration kBeginsNoMoreAfter = absl::Seconds(9);
 // Surely prompt for the broker too (service/deliberate_repeats.h).
 constexpr absl::Duration kSurelyPrompt = absl::Seconds(2);
 constexpr absl::Duration kPause = absl::Milliseconds(40);
-// After so much log time an id that comes again is a new message.
-constexpr int64_t kRetryWindowMs = 15'000;
 constexpr size_t kSmoothMax = 400;
 
 }  // namespace
@@ -80,7 +78,7 @@ void ClassicProducer::SendNext() {
   if (!smooth_.empty() && random.Chance(0.04) && connection() != 0) {
     const Smooth oldest = smooth_.front();
     if (oldest.connection != connection() &&
-        world_->LogTimeMs() - oldest.log_time_ms > kRetryWindowMs) {
+        world_->records->passed_ms() - oldest.passed_ms > kRetryWindowMs) {
       smooth_.pop_front();
       return Begin(Kind::kLate, oldest.message);
     }
@@ -94,6 +92,7 @@ void ClassicProducer::Begin(Kind kind, Message message, uint64_t first_answered_
   attempts_ = 0;
   began_at_ = world_->scheduler->now();
   first_answered_at_ = first_answered_at;
+  steps_before_ = world_->records->steps();
   ++world_->counts.sent;
   if (message_.delivery_property.empty()) {
     call_ = world_->records->Begin(message_.id);
@@ -171,13 +170,16 @@ void ClassicProducer::Succeeded(uint64_t connection, absl::Duration took,
   world_->scheduler->Trace(place.offset << 8 | place.queue);
   if (is_smooth && kind_ == Kind::kNew) {
     smooth_.push_back({message_, connection, took < kSurelyPrompt, world_->scheduler->now(),
-                       world_->LogTimeMs()});
+                       world_->records->passed_ms()});
     if (smooth_.size() > kSmoothMax) smooth_.pop_front();
   }
   EndCall();
 }
 
 void ClassicProducer::EndCall() {
+  if (attempts_ > 1 && world_->records->steps() != steps_before_) {
+    ++world_->counts.retries_over_steps;
+  }
   After(Some(absl::Milliseconds(5), kPause), [this] { SendNext(); });
 }
 

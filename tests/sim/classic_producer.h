@@ -35,7 +35,7 @@ class ClassicProducer : public ClassicClient {
     uint64_t connection = 0;
     bool was_prompt = false;
     absl::Duration at;
-    int64_t log_time_ms = 0;   // Not before which it was stored.
+    int64_t passed_ms = 0;     // Not later than when this had passed it was stored.
   };
   enum class Kind { kNew, kDeliberate, kLate };
 
@@ -57,6 +57,7 @@ class ClassicProducer : public ClassicClient {
   int attempts_ = 0;
   absl::Duration began_at_;
   uint64_t first_answered_at_ = 0;  // Of a repeat: the connection of the first.
+  uint64_t steps_before_ = 0;       // Of log time, when it began.
   // Calls that nobody can tell wrong later: one attempt, one answer.
   std::deque<Smooth> smooth_;
 };

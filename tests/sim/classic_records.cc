@@ -1,7 +1,6 @@
 #include "tests/sim/classic_records.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "message/message.h"
@@ -32,6 +31,20 @@ void ClassicRecords::Acknowledged(const std::string& id, size_t call, const Plac
       violation_(absl::StrCat("message ", id, ", sent again on purpose, was taken for a retry"));
     }
   }
+}
+
+void ClassicRecords::EntryApplied(const raft::FrameHeader& entry, absl::Duration now) {
+  if (entry.index <= newest_index_) return;
+  newest_index_ = entry.index;
+  // Nobody may think that a retry comes late which does not.
+  if (entry.passed_ms > absl::ToInt64Milliseconds(now) || entry.passed_ms < newest_.passed_ms) {
+    violation_(absl::StrCat("by entry ", entry.index.value(), " ", entry.passed_ms,
+                            " ms have passed since the group began"));
+  }
+  const int64_t by_log_time = entry.timestamp_ms - newest_.log_ms;
+  const int64_t passed = entry.passed_ms - newest_.passed_ms;
+  if (newest_.log_ms > 0 && by_log_time - passed >= kRetryWindowMs) ++steps_;
+  newest_ = entry.times();
 }
 
 void ClassicRecords::BeginDelayed(const std::string& id, int64_t due_ms) {
@@ -168,32 +181,16 @@ uint64_t ClassicRecords::Check(Process* process) {
   return dead.size();
 }
 
-// Whether the window of retries was over by log time and not by any client's: log
-// time steps forward when clocks that did not agree do so again.
-bool ClassicRecords::IsStepBetween(int64_t log_time_ms, int64_t later_ms) const {
-  constexpr int64_t kWindowMs = 15'000;
-  const auto first = applied_at_.find(log_time_ms), second = applied_at_.find(later_ms);
-  if (first == applied_at_.end() || second == applied_at_.end()) return false;
-  return later_ms - log_time_ms >= kWindowMs &&
-         second->second - first->second < absl::Milliseconds(kWindowMs - 1000);
-}
-
 void ClassicRecords::CheckSends(const std::map<uint32_t, Queue>& queues) {
   std::map<std::string, std::set<Place>> stored;
-  std::map<std::string, std::set<int64_t>> times;
   for (const auto& [number, queue] : queues) {
     for (uint64_t offset = 0; offset < queue.size(); ++offset) {
       stored[queue[offset].id].insert({number, offset});
-      times[queue[offset].id].insert(queue[offset].store_time_ms);
     }
   }
   for (const auto& [id, places] : stored) {
     const auto it = calls_.find(id);
-    size_t calls = it == calls_.end() ? 0 : it->second.size();
-    const std::set<int64_t>& at = times[id];
-    for (auto time = at.begin(); time != at.end() && std::next(time) != at.end(); ++time) {
-      if (calls > 0 && IsStepBetween(*time, *std::next(time))) ++calls;
-    }
+    const size_t calls = it == calls_.end() ? 0 : it->second.size();
     if (places.size() > calls) {
       violation_(absl::StrCat("message ", id, " was sent ", calls, " times and stored ",
                               places.size(), " times"));

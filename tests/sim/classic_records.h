@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "message/codec.h"
+#include "raft/log/frame.h"
 #include "tests/sim/process.h"
 
 namespace totora::sim {
@@ -45,10 +46,12 @@ class ClassicRecords {
   void BeginDelayed(const std::string& id, int64_t due_ms);
   void AcknowledgedDelayed(const std::string& id) { delayed_acknowledged_.insert(id); }
 
-  // An entry of this log time was applied somewhere. The first time counts.
-  void EntryApplied(int64_t log_time_ms, absl::Duration now) {
-    applied_at_.emplace(log_time_ms, now);
-  }
+  // An entry was applied somewhere.
+  void EntryApplied(const raft::FrameHeader& entry, absl::Duration now);
+  // Whatever is submitted from now on is applied when so much has passed, or more.
+  int64_t passed_ms() const { return newest_.passed_ms; }
+  // How often log time was further than what had passed by the window of retries, at once.
+  uint64_t steps() const { return steps_; }
 
   // --- Pulls ----------------------------------------------------------------
 
@@ -110,7 +113,6 @@ class ClassicRecords {
 
   Queue ReadQueue(Process* process, const std::string& topic, uint32_t queue);
   void CheckSends(const std::map<uint32_t, Queue>& queues);
-  bool IsStepBetween(int64_t log_time_ms, int64_t later_ms) const;
   void CheckSeen(const std::string& topic, uint32_t number, const Queue& queue);
   void CheckConsumed(const std::string& topic, uint32_t number, const Queue& queue);
   void CheckDelayed(const Queue& queue);
@@ -119,7 +121,9 @@ class ClassicRecords {
 
   const Violation violation_;
   std::map<std::string, std::vector<Call>> calls_;
-  std::map<int64_t, absl::Duration> applied_at_;  // By log time.
+  LogIndex newest_index_;
+  raft::LogTimes newest_;   // Of the newest entry.
+  uint64_t steps_ = 0;
   std::map<std::string, int64_t> delayed_;
   std::set<std::string> delayed_acknowledged_;
   std::map<QueueKey, std::map<uint64_t, BytePosition>> seen_;

@@ -20,6 +20,8 @@ void ClassicCounts::Add(const ClassicCounts& other) {
   deliberate += other.deliberate;
   late_repeats += other.late_repeats;
   delayed += other.delayed;
+  steps += other.steps;
+  retries_over_steps += other.retries_over_steps;
   pulls += other.pulls;
   pulled += other.pulled;
   waits += other.waits;
@@ -44,6 +46,8 @@ std::string ClassicCounts::ToText() const {
       " deliberate ", deliberate,
       " late repeats ", late_repeats,
       " delayed ", delayed,
+      " steps of log time ", steps,
+      " retries over them ", retries_over_steps,
       " pulls ", pulls,
       " pulled ", pulled,
       " waits ", waits,
@@ -124,6 +128,7 @@ ClassicCounts ClassicWorkload::counts() const {
   ClassicCounts counts = world_.counts;
   counts.departures = membership_.departures_checked();
   counts.dead_letters = dead_letters_;
+  counts.steps = records_.steps();
   return counts;
 }
 

@@ -29,11 +29,11 @@ class ClassicWorkload {
   // No connection breaks by itself any more.
   void Heal() { world_.break_chance = 0; }
 
-  // What must hold at the end of what `process` has.
-  // An entry of this log time, on any replica.
-  void EntryApplied(int64_t log_time_ms) {
-    records_.EntryApplied(log_time_ms, world_.scheduler->now());
+  // By any replica.
+  void EntryApplied(const raft::FrameHeader& entry) {
+    records_.EntryApplied(entry, world_.scheduler->now());
   }
+  // What must hold at the end of what `process` has.
   void CheckEnd(Process* process);
   ClassicCounts counts() const;
 

@@ -17,11 +17,14 @@ inline constexpr uint32_t kClassicQueues = 3;
 // One queue, of nothing but messages with a delivery time.
 inline constexpr char kClassicDelayedTopic[] = "classic-delayed";
 inline constexpr char kClassicGroup[] = "classic-consumers";
+// After so much time an id that comes again is a new message.
+inline constexpr int64_t kRetryWindowMs = 15'000;
 // A message that was sent back so often is a dead letter the next time.
 inline constexpr int32_t kClassicReconsumeMax = 2;
 
 struct ClassicCounts {
   uint64_t sent = 0, send_retries = 0, deliberate = 0, late_repeats = 0, delayed = 0;
+  uint64_t steps = 0, retries_over_steps = 0;  // Of log time.
   uint64_t pulls = 0, pulled = 0, waits = 0, corrections = 0, filtered = 0;
   uint64_t offsets_stored = 0, offset_queries = 0, takeovers = 0;
   uint64_t sent_back = 0, dead_letters = 0, locks = 0;

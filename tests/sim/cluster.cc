@@ -121,7 +121,7 @@ ProcessEvents Cluster::MakeProcessEvents() {
   };
   events.on_applied = [this](ReplicaId self, const raft::FrameHeader& entry, uint64_t answers) {
     history_.Applied(self, entry, answers);
-    classic_->EntryApplied(entry.timestamp_ms);
+    classic_->EntryApplied(entry);
   };
   events.on_started = [this](ReplicaId self, const raft::FrameHeader& last) {
     history_.Started(self, last);

@@ -121,13 +121,21 @@ void Nemesis::Continue() {
   }
 }
 
-// Two that are wrong by the same amount would be a majority that agrees, and log
-// time would rightly follow them beyond what the window of message ids remembers.
+// Two that are wrong by the same amount are a majority that agrees, and log time
+// rightly follows them: forward at once. Back it never goes, so that what is to be
+// delivered at a time of day would not come before this run is over.
 void Nemesis::MoveClock(Process* process) {
   ++counts_.clock_jumps;
   const absl::Duration coarse =
       absl::Seconds(10) * static_cast<int64_t>(random().Below(1440)) - absl::Hours(2);
   process->clock()->SetOffset(coarse + absl::Milliseconds(2500) * process->id().value());
+  if (coarse < absl::ZeroDuration() || !random().Chance(0.3)) return;
+  for (Process* const other : processes_) {
+    if (other == process) continue;
+    ++counts_.clock_jumps;
+    other->clock()->SetOffset(coarse + absl::Milliseconds(2500) * process->id().value());
+    return;
+  }
 }
 
 void Nemesis::HarmOne(Process* process) {

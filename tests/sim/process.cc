@@ -31,9 +31,6 @@ class Process::WatchedState : public raft::StateMachine {
     state_->Stamp(kind, payload, size, position, log_time_ms);
   }
   void LogSynced(LogIndex index) override { state_->LogSynced(index); }
-  uint32_t CountMessages(uint16_t kind, absl::string_view payload) const override {
-    return state_->CountMessages(kind, payload);
-  }
 
  private:
   Process* const process_;
