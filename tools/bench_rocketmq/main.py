@@ -112,7 +112,7 @@ def measure_gap(options, system, work):
     gaps = []
     try:
         for line in probe.stdout:
-            word, *figures = line.split()
+            word, *figures = line.split() or [""]  # The client has words of its own, too.
             if word == "ready":
                 time.sleep(2)
                 killed_ms = time.time() * 1000
@@ -137,6 +137,7 @@ def run_system(options, make, work, found):
         system.start(TOPIC)
         result = {"start_s": time.monotonic() - began}
         result.update(measure_producer(options, system, work))
+        print(f"bench: {result['tps']:.0f}/s", flush=True)  # Whatever becomes of the rest.
         result["gap_ms"] = measure_gap(options, system, work)
     finally:
         system.stop()
