@@ -44,8 +44,8 @@ TEST(Frame, AHeaderRoundTrips) {
 // Golden: a change here is a change of the format on disk and between replicas.
 TEST(Frame, TheBytesAreThoseOfTheFormatPage) {
   EXPECT_EQ(absl::BytesToHexString(Encoded(Sample(), 42, 7)),
-            "54744601f8cdd98401020304050607080000000000000009000000000000100000000005"
-            "9a71bb4c4df758bc81000003fffffffffffffffe0000002ae71acb6b");
+            "54744602c0bfe6fe01020304050607080000000000000009000000000000100000000005"
+            "9a71bb4c4df758bc81a1a2a3a4a5a6b1b2b3b4b50000002abd0fff94");
 }
 
 TEST(Frame, EveryFlippedBitIsNoticed) {
@@ -126,8 +126,8 @@ TEST(SegmentFormat, AHeaderRoundTripsAndItsBytesAreThoseOfTheFormatPage) {
   uint32_t key = 0;
   const std::string bytes = EncodeSegmentHeader(SampleSegment(), &key);
   EXPECT_EQ(absl::BytesToHexString(bytes),
-            "5474534700010001112233445566778800000001000000030000000000002000abcdef01"
-            "fffffffe0000000000000000000000000000000000000000e5bf6175");
+            "5474534700020001112233445566778800000001000000030000000000002000abcdef01"
+            "fffffffe00000000000000000000000000000000000000008f4793e0");
   uint32_t decoded_key = 0;
   const absl::StatusOr<SegmentHeader> decoded = DecodeSegmentHeader(bytes, &decoded_key);
   ASSERT_TRUE(decoded.ok()) << decoded.status();

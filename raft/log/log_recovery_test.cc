@@ -202,7 +202,7 @@ TEST_F(SmallLogRecovery, ARottenClosingMarkIsNoHarmTwoAreRefused) {
 
 TEST_F(SmallLogRecovery, GarbageBehindTheEndIsCut) {
   const uint64_t size = FileBytes(kFirst);
-  ASSERT_TRUE((*fs_.Open(kFirst, OpenMode::kWrite))->WriteAt(size + 100, {"TtF\1garbage"}).ok());
+  ASSERT_TRUE((*fs_.Open(kFirst, OpenMode::kWrite))->WriteAt(size + 100, {"TtF\2garbage"}).ok());
   const absl::StatusOr<RecoveredLog> opened = Open();
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ(ExpectPrefix(*opened->log), 5u);
@@ -219,16 +219,20 @@ TEST_F(SmallLogRecovery, AFileThatLooksLikeASegmentIsRefused) {
   EXPECT_EQ(Open().status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(SmallLogRecovery, ANewerFormatIsRefusedByName) {
+// An older one, too: its frames would look like the torn end of a log.
+TEST_F(SmallLogRecovery, AnotherFormatIsRefusedByName) {
   std::unique_ptr<File> file = *fs_.Open(kFirst, OpenMode::kWrite);
   std::string header = ReadWholeFile(&fs_, kFirst)->substr(0, kSegmentHeaderBytes);
-  header[5] = 2;
-  header.resize(60);
-  AppendU32(&header, Crc32c(header));
-  ASSERT_TRUE(file->WriteAt(0, {header}).ok());
-  const absl::Status status = Open().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(absl::StrContains(status.message(), "format version 2")) << status;
+  for (const int version : {kSegmentFormatVersion - 1, kSegmentFormatVersion + 1}) {
+    header.resize(60);
+    header[5] = static_cast<char>(version);
+    AppendU32(&header, Crc32c(header));
+    ASSERT_TRUE(file->WriteAt(0, {header}).ok());
+    const absl::Status status = Open().status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_TRUE(absl::StrContains(status.message(), absl::StrCat("format version ", version)))
+        << status;
+  }
 }
 
 TEST_F(SmallLogRecovery, ALogWhoseFilesWereRemovedIsRefused) {

@@ -39,7 +39,10 @@ class Group {
       events.on_status = [](ReplicaId, const raft::ReplicaStatus&) {};
       events.on_fatal = [](ReplicaId, const absl::Status& reason) { ADD_FAILURE() << reason; };
       events.on_applied = [this](ReplicaId, const raft::FrameHeader& entry, uint64_t) {
-        newest_ = std::max(newest_, entry.index);
+        if (entry.index > newest_) {
+          newest_ = entry.index;
+          newest_times_ = entry.times();
+        }
         if (entry.index <= look_from_) return;
         const absl::Time now = SimClock(&scheduler_).WallNow();
         oldest_entry_ = std::max(oldest_entry_, now - absl::FromUnixMillis(entry.timestamp_ms));
@@ -62,6 +65,9 @@ class Group {
   // From now on: how old an entry was, by its log time, when it was applied.
   void LookAtNewEntries() { look_from_ = newest_; }
   absl::Duration oldest_entry() const { return oldest_entry_; }
+  // Of the newest entry that was applied.
+  raft::LogTimes newest_times() const { return newest_times_; }
+  absl::Duration now() const { return scheduler_.now(); }
   // Asks `at` for a consumer group, and so writes a command.
   void Put(Process* at, absl::string_view name, absl::Duration patience, absl::Status* outcome) {
     store::ConsumerGroupConfig config;
@@ -98,6 +104,7 @@ class Group {
   Scheduler scheduler_;
   SimNetwork network_;
   LogIndex newest_, look_from_ = LogIndex(UINT64_MAX);
+  raft::LogTimes newest_times_;
   absl::Duration oldest_entry_;
   std::vector<std::unique_ptr<Process>> processes_;
 };
@@ -210,6 +217,85 @@ TEST(LogTime, GoesOnAfterAStartOfAll) {
 
     EXPECT_TRUE(outcome.ok()) << outcome;
     EXPECT_LE(group.oldest_entry(), absl::Seconds(1));
+  }
+}
+
+// The leader's clock was wrong, then two clocks were put right and log time stepped by
+// hours, on a log in which nothing was written; and before anything was, the leader
+// died. What had been stored a moment before was, to its retries, hours old.
+TEST(TimePassed, IsWhatWentByWhateverClocksShowAndWhoeverLeads) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    for (uint32_t id = 1; id <= 3; ++id) {
+      group.process(id)->clock()->SetOffset(absl::Hours(-2) - absl::Minutes(id));
+    }
+    group.StartAll();
+    group.Run(absl::Seconds(2));
+    absl::Status outcome;
+    group.Put(group.process(1), "before", absl::Seconds(5), &outcome);
+    group.RunUntil([&] { return outcome.ok(); });
+    const raft::LogTimes before = group.newest_times();
+    const absl::Duration began = group.now();
+
+    Process* const leader = group.Leader(3);
+    ASSERT_NE(leader, nullptr);
+    for (uint32_t id = 1; id <= 3; ++id) {
+      if (group.process(id) != leader) group.process(id)->clock()->SetOffset(absl::ZeroDuration());
+    }
+    group.Run(absl::Seconds(5));
+    leader->Kill();
+    group.Run(absl::Seconds(seed % 5));
+    group.Put(group.process(leader->id().value() % 3 + 1), "after", absl::Seconds(5), &outcome);
+    group.RunUntil([&] { return outcome.ok(); });
+    const raft::LogTimes after = group.newest_times();
+    const int64_t took_ms = absl::ToInt64Milliseconds(group.now() - began);
+
+    EXPECT_GE(after.log_ms - before.log_ms, 7'200'000);
+    EXPECT_LE(after.passed_ms - before.passed_ms, took_ms);
+    EXPECT_GE(after.passed_ms - before.passed_ms, took_ms - 500);
+  }
+}
+
+// Who starts again knows only its log; those who vote for it know better.
+TEST(TimePassed, IsWhatTheVotersKnowWhenTheNewLeaderHasJustStarted) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.Run(absl::Seconds(60));
+    const int64_t before_ms = group.newest_times().passed_ms;
+    Process* const leader = group.Leader(3);
+    ASSERT_NE(leader, nullptr);
+    Process* const voter = group.process(leader->id().value() % 3 + 1);
+    Process* const other = group.process(voter->id().value() % 3 + 1);
+
+    leader->Kill();
+    other->Kill();
+    group.Run(absl::Milliseconds(100));
+    ASSERT_TRUE(other->Start().ok());
+    group.RunUntil([&] { return group.Leader(2) != nullptr; });
+    group.Run(absl::Seconds(1));
+
+    EXPECT_GE(group.newest_times().passed_ms - before_ms, 58'000) << group.Leader(2)->id();
+  }
+}
+
+// Nobody knows how long it was: no retry is taken for a new message.
+TEST(TimePassed, StandsStillWhileNobodyRuns) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Group group(seed);
+    group.StartAll();
+    group.Run(absl::Seconds(2));
+    const int64_t before_ms = group.newest_times().passed_ms;
+    for (uint32_t id = 1; id <= 3; ++id) group.process(id)->Kill();
+    group.Run(absl::Seconds(60));
+    group.StartAll();
+    group.Run(absl::Seconds(2));
+
+    EXPECT_GE(group.newest_times().passed_ms, before_ms);
+    EXPECT_LE(group.newest_times().passed_ms, 4000);
   }
 }
 
