@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/manual_executor.h"
 #include "net/budget.h"
 #include "net/event_loop.h"
 #include "net/listener.h"
@@ -118,7 +119,7 @@ class ClassicApiTest : public testing::Test {
   Command AskFromAfar(RequestCode code, Fields fields = {}, const std::string& body = "") {
     remoting::FieldBuffer buffer;
     for (const auto& [name, value] : fields) buffer.Add(name, value);
-    remoting::TestExecutor executor;
+    ManualExecutor executor;
     remoting::TestPeer afar(*server_, &executor, "10.0.0.9:5555");
     afar.Send({.code = static_cast<int32_t>(code), .opaque = ++opaque_}, buffer, body);
     executor.Run();

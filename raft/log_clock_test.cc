@@ -91,6 +91,15 @@ TEST_F(LogClockTest, StepsForwardWhenAMajorityAgrees) {
   EXPECT_EQ(started.NowMs(), clock_.WallMs());
 }
 
+TEST_F(LogClockTest, OfClocksThatAgreeTheMiddleOneIsRight) {
+  LogClock started(&clock_, 3, 0);
+  started.StartLeading({clock_.WallMs() - 600'000, 0});
+  started.PeerWall(ReplicaId(2), clock_.WallMs() + 400);
+  started.PeerWall(ReplicaId(3), clock_.WallMs() + 800);
+  clock_.Pass(absl::Milliseconds(10));
+  EXPECT_EQ(started.NowMs(), clock_.WallMs() + 400);
+}
+
 TEST_F(LogClockTest, NeverStepsBackButSlowsDown) {
   const int64_t ahead = clock_.WallMs() + 3'600'000;
   LogClock started(&clock_, 3, 0);

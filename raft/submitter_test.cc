@@ -44,6 +44,14 @@ TEST_F(SubmitterTest, ARepeatedApplyAnswersNobody) {
   EXPECT_EQ(*outcome, "first");
 }
 
+TEST_F(SubmitterTest, ARepeatedApplyIsNoProgress) {
+  Add("oldest");  // As long as it waits, those behind it are remembered.
+  Add("a");
+  Applied(2, "first");
+  Applied(2, "second");
+  EXPECT_EQ(submitter_.applied_count(), 1u);
+}
+
 TEST_F(SubmitterTest, AnotherLifesCommandIsNotOurs) {
   const auto outcome = Add("a");
   submitter_.Applied({kSelf, Incarnation(6), 1}, "x");

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/coding.h"
+#include "common/manual_executor.h"
 #include "common/mutex.h"
 #include "common/thread_executor.h"
 #include "net/event_loop.h"
@@ -46,7 +47,7 @@ class Remoting : public ::testing::Test {
 
   const RemotingCounters& counters() const { return server->counters(); }
 
-  TestExecutor executor;
+  ManualExecutor executor;
   RemotingService service;
   std::vector<RemotingRequestPtr> parked;
   int echoes = 0;

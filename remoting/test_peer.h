@@ -1,73 +1,21 @@
-// What remoting's tests share: time that moves when told to, and a connection
-// whose other end is the test.
+// What remoting's tests share: a connection whose other end is the test.
 #ifndef TOTORA_REMOTING_TEST_PEER_H_
 #define TOTORA_REMOTING_TEST_PEER_H_
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "common/executor.h"
 #include "net/raw_connection.h"
 #include "remoting/frame.h"
 #include "remoting/server.h"
 
 namespace totora::remoting {
-
-// Thread safety: confined to the test's thread.
-class TestExecutor : public Executor {
- public:
-  void Post(Task task) override { ready_.push_back(std::move(task)); }
-  void PostAfter(absl::Duration delay, Task task) override {
-    timers_.emplace(clock_.steady + delay, std::move(task));
-  }
-  const Clock& clock() const override { return clock_; }
-
-  // Runs what is ready, and what that makes ready, at the present time.
-  void Run() {
-    while (true) {
-      while (!timers_.empty() && timers_.begin()->first <= clock_.steady) {
-        ready_.push_back(std::move(timers_.begin()->second));
-        timers_.erase(timers_.begin());
-      }
-      if (ready_.empty()) return;
-      Task task = std::move(ready_.front());
-      ready_.pop_front();
-      task();
-    }
-  }
-
-  // Time passes, timer by timer.
-  void Advance(absl::Duration by) {
-    const absl::Duration until = clock_.steady + by;
-    Run();
-    while (!timers_.empty() && timers_.begin()->first <= until) {
-      clock_.steady = std::max(clock_.steady, timers_.begin()->first);
-      Run();
-    }
-    clock_.steady = until;
-    Run();
-  }
-
- private:
-  struct ManualClock : public Clock {
-    absl::Time WallNow() const override { return absl::UnixEpoch() + steady; }
-    absl::Duration SteadyNow() const override { return steady; }
-    absl::Duration steady = absl::Seconds(1000);
-  };
-
-  ManualClock clock_;
-  std::deque<Task> ready_;
-  std::multimap<absl::Duration, Task> timers_;
-};
 
 // Net's side of a connection, without a socket.
 class TestRawConnection : public RawConnection {

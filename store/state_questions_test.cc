@@ -147,7 +147,9 @@ TEST(Growth, TellsWhatCameSinceTheLastLookButNothingThatIsOlderThanItsBegin) {
   ASSERT_EQ(growth.topics.size(), 1u);
   EXPECT_EQ(growth.topics[0].topic, "u");
   EXPECT_EQ(growth.topics[0].messages, 1u);
+  EXPECT_EQ(growth.timers_added, 0u) << "told before";
   EXPECT_EQ(growth.timers_fired, 1u);
+  EXPECT_EQ(machine->TakeGrowth().timers_fired, 0u) << "told before";
 
   machine.SendMany("t", 1);
   machine.Run(CommandKind::kDeleteTopic, NameCommand{"t"});

@@ -15,8 +15,8 @@
 #include "broker/grpc_api/durations.h"
 #include "broker/grpc_api/fake_call.h"
 #include "broker/grpc_api/grpc_api.h"
-#include "broker/service/manual_executor.h"
 #include "broker/service/single_broker.h"
+#include "common/manual_executor.h"
 #include "proto/rocketmq/v2/service.pb.h"
 
 namespace totora::grpc_api {
@@ -182,7 +182,7 @@ class GrpcApiTest : public ::testing::Test {
     return ReplyOf<v2::AckMessageResponse>(Start("AckMessage", request));
   }
 
-  service::ManualExecutor executor_;
+  ManualExecutor executor_;
   std::vector<std::weak_ptr<FakeCall>> started_;
   service::SingleBroker broker_{&executor_};
   GrpcApi api_{broker_.service()};

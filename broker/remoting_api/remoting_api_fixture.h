@@ -13,8 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/remoting_api/remoting_api.h"
-#include "broker/service/manual_executor.h"
 #include "broker/service/single_broker.h"
+#include "common/manual_executor.h"
 #include "message/codec.h"
 #include "message/properties.h"
 #include "remoting/bodies/client.h"
@@ -258,7 +258,7 @@ class RemotingApiTest : public ::testing::Test {
     return messages;
   }
 
-  service::ManualExecutor executor_;
+  ManualExecutor executor_;
   service::SingleBroker broker_;
   RemotingApi api_;
   remoting::RemotingServer server_{api_.service(), &executor_};

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "broker/service/manual_executor.h"
 #include "broker/service/refusal.h"
 #include "broker/service/single_broker.h"
+#include "common/manual_executor.h"
 #include "message/codec.h"
 #include "message/digest.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "broker/service/direct_log.h"
-#include "broker/service/manual_executor.h"
+#include "common/manual_executor.h"
 
 namespace totora::service {
 namespace {

@@ -26,92 +26,12 @@ enum : uint8_t {
   kKept = 8,
 };
 constexpr size_t kAliveIdsPerMessage = 2000;
-constexpr size_t kListMax = 1 << 16;
 
 std::string Head(uint8_t kind) {
   std::string bytes;
   AppendU8(&bytes, kVersion);
   AppendU8(&bytes, kind);
   return bytes;
-}
-
-void AppendList(std::string* to, const std::vector<std::string>& list) {
-  AppendVarint(to, list.size());
-  for (const std::string& item : list) AppendBytes(to, item);
-}
-
-bool ReadList(Reader* reader, std::vector<std::string>* list) {
-  const uint64_t count = reader->Varint();
-  if (!reader->ok() || count > kListMax) return false;
-  for (uint64_t i = 0; i < count && reader->ok(); ++i) {
-    list->emplace_back(reader->Prefixed());
-  }
-  return reader->ok();
-}
-
-void AppendSubscriptions(std::string* to, const std::vector<Subscription>& subscriptions) {
-  AppendVarint(to, subscriptions.size());
-  for (const Subscription& subscription : subscriptions) {
-    AppendBytes(to, subscription.topic);
-    AppendBytes(to, subscription.expression);
-    AppendU8(to, subscription.is_sql ? 1 : 0);
-    AppendU64(to, static_cast<uint64_t>(subscription.version));
-  }
-}
-
-bool ReadSubscriptions(Reader* reader, std::vector<Subscription>* subscriptions) {
-  const uint64_t count = reader->Varint();
-  if (!reader->ok() || count > kListMax) return false;
-  for (uint64_t i = 0; i < count && reader->ok(); ++i) {
-    Subscription& subscription = subscriptions->emplace_back();
-    subscription.topic = std::string(reader->Prefixed());
-    subscription.expression = std::string(reader->Prefixed());
-    subscription.is_sql = reader->U8() != 0;
-    subscription.version = static_cast<int64_t>(reader->U64());
-  }
-  return reader->ok();
-}
-
-void AppendMembership(std::string* to, const GroupMembership& membership) {
-  AppendBytes(to, membership.consumer_group);
-  AppendU8(to, static_cast<uint8_t>(membership.model));
-  AppendU8(to, static_cast<uint8_t>(membership.type));
-  AppendU8(to, static_cast<uint8_t>(membership.from));
-  AppendSubscriptions(to, membership.subscriptions);
-}
-
-bool ReadMemberships(Reader* reader, std::vector<GroupMembership>* memberships) {
-  const uint64_t count = reader->Varint();
-  if (!reader->ok() || count > kListMax) return false;
-  for (uint64_t i = 0; i < count && reader->ok(); ++i) {
-    GroupMembership& membership = memberships->emplace_back();
-    membership.consumer_group = std::string(reader->Prefixed());
-    membership.model = static_cast<MessageModel>(reader->U8());
-    membership.type = static_cast<ConsumeType>(reader->U8());
-    membership.from = static_cast<ConsumeFrom>(reader->U8());
-    if (!ReadSubscriptions(reader, &membership.subscriptions)) return false;
-  }
-  return reader->ok();
-}
-
-size_t SizeOf(const std::vector<Subscription>& subscriptions) {
-  size_t size = 0;
-  for (const Subscription& subscription : subscriptions) {
-    size += subscription.topic.size() + subscription.expression.size() + 64;
-  }
-  return size;
-}
-
-size_t SizeOf(const ClientSession& session) {
-  size_t size = session.client_id.size() + session.language.size() + session.settings.size() +
-                session.address.size();
-  for (const std::string& group : session.consumer_groups) size += group.size() + 32;
-  for (const std::string& topic : session.published_topics) size += topic.size() + 32;
-  for (const std::string& group : session.producer_groups) size += group.size() + 32;
-  for (const GroupMembership& membership : session.memberships) {
-    size += membership.consumer_group.size() + 64 + SizeOf(membership.subscriptions);
-  }
-  return size + SizeOf(session.subscriptions);
 }
 
 const GroupMembership* MembershipOf(const ClientSession& session, absl::string_view group) {
@@ -174,45 +94,9 @@ const Subscription* SubscriptionOf(const ClientSession& session, absl::string_vi
 
 }  // namespace
 
-std::string EncodeSession(const ClientSession& session) {
-  std::string bytes;
-  AppendBytes(&bytes, session.client_id);
-  AppendU8(&bytes, static_cast<uint8_t>(session.kind));
-  AppendBytes(&bytes, session.language);
-  AppendList(&bytes, session.consumer_groups);
-  AppendList(&bytes, session.published_topics);
-  AppendSubscriptions(&bytes, session.subscriptions);
-  AppendBytes(&bytes, session.settings);
-  AppendList(&bytes, session.producer_groups);
-  AppendVarint(&bytes, session.memberships.size());
-  for (const GroupMembership& membership : session.memberships) {
-    AppendMembership(&bytes, membership);
-  }
-  AppendBytes(&bytes, session.address);
-  AppendU32(&bytes, static_cast<uint32_t>(session.version));
-  AppendU32(&bytes, static_cast<uint32_t>(session.fingerprint));
-  return bytes;
-}
-
-absl::StatusOr<ClientSession> DecodeSession(absl::string_view bytes) {
-  Reader reader(bytes);
-  ClientSession session;
-  session.client_id = std::string(reader.Prefixed());
-  session.kind = static_cast<ClientKind>(reader.U8());
-  session.language = std::string(reader.Prefixed());
-  bool is_good = ReadList(&reader, &session.consumer_groups) &&
-                 ReadList(&reader, &session.published_topics) &&
-                 ReadSubscriptions(&reader, &session.subscriptions);
-  session.settings = std::string(reader.Prefixed());
-  is_good = is_good && ReadList(&reader, &session.producer_groups) &&
-            ReadMemberships(&reader, &session.memberships);
-  session.address = std::string(reader.Prefixed());
-  session.version = static_cast<int32_t>(reader.U32());
-  session.fingerprint = static_cast<int32_t>(reader.U32());
-  if (!is_good || !reader.done() || session.client_id.empty()) {
-    return absl::DataLossError("not a session");
-  }
-  return session;
+bool Sessions::Entry::IsLost() const {
+  return std::all_of(seen_by.begin(), seen_by.end(),
+                     [](const Presence& presence) { return presence.is_over(); });
 }
 
 Sessions::Presence* Sessions::Entry::Find(ReplicaId replica) {
@@ -269,7 +153,7 @@ void Sessions::SeenBy(ReplicaId replica, Entry* entry) {
   if (replica == log_->self()) entry->here_seen = now;
   // Where it is not any more does not count once it is seen.
   std::erase_if(entry->seen_by, [replica](const Presence& presence) {
-    return presence.replica == replica || presence.drop_at != absl::InfiniteDuration();
+    return presence.replica == replica || presence.is_over();
   });
   entry->seen_by.push_back({replica, now});
 }
@@ -352,12 +236,8 @@ std::optional<std::string> Sessions::FindLostMember(absl::string_view consumer_g
   if (group != by_group_.end()) {
     for (const std::string& client_id : group->second) {
       const Entry& entry = sessions_.find(client_id)->second;
-      const bool is_lost = !entry.IsConnectedHere() &&
-                           std::all_of(entry.seen_by.begin(), entry.seen_by.end(),
-                                       [](const Presence& presence) {
-                                         return presence.drop_at != absl::InfiniteDuration();
-                                       });
-      if (is_lost && IsMemberFrom(entry.session, consumer_group, origin)) {
+      if (!entry.IsConnectedHere() && entry.IsLost() &&
+          IsMemberFrom(entry.session, consumer_group, origin)) {
         found.push_back(client_id);
       }
       if (found.size() > 1) return std::nullopt;
@@ -581,7 +461,17 @@ void Sessions::PeerMessage(ReplicaId from, absl::string_view bytes) {
 
 void Sessions::PeerUp(ReplicaId peer) { ShareAll(peer); }
 
-void Sessions::PeerDown(ReplicaId peer) { Vanished(peer); }
+void Sessions::PeerDown(ReplicaId peer) {
+  Vanished(peer);
+  // It may have told only one of us of a client before it went.
+  const absl::Duration now = executor_->clock().SteadyNow();
+  for (const auto& [id, entry] : sessions_) {
+    if (!entry.IsLost()) continue;
+    for (const ReplicaId other : log_->peers()) {
+      if (other != peer) ShareKept(entry, other, now);
+    }
+  }
+}
 
 void Sessions::Vanished(ReplicaId replica) {
   const absl::Duration drop_at = executor_->clock().SteadyNow() + kVanishedGrace;
@@ -602,9 +492,7 @@ void Sessions::Keep(ReplicaId replica, absl::Duration drop_at, ClientSession ses
     Change(&it->second, std::move(session));
   }
   NoteLoss();
-  for (const Presence& presence : it->second.seen_by) {
-    if (presence.drop_at == absl::InfiniteDuration()) return;
-  }
+  if (!it->second.IsLost()) return;
   if (Presence* const there = it->second.Find(replica)) {
     there->drop_at = std::max(there->drop_at, drop_at);
   } else {
@@ -615,7 +503,7 @@ void Sessions::Keep(ReplicaId replica, absl::Duration drop_at, ClientSession ses
 // Whether this replica may still speak for the client.
 bool Sessions::IsHere(Entry* entry) const {
   const Presence* const here = entry->Find(log_->self());
-  return here != nullptr && here->drop_at == absl::InfiniteDuration();
+  return here != nullptr && !here->is_over();
 }
 
 void Sessions::ShareAll(ReplicaId peer) {
@@ -628,20 +516,26 @@ void Sessions::ShareAll(ReplicaId peer) {
     }
     // The peer may have started a moment ago, and those that this client was
     // connected to may be gone: without it the client would be forgotten.
-    if (entry.Find(peer) != nullptr && entry.Find(peer)->drop_at == absl::InfiniteDuration()) {
-      continue;  // It knows better.
-    }
-    const Presence& seen = *std::max_element(
-        entry.seen_by.begin(), entry.seen_by.end(),
-        [](const Presence& a, const Presence& b) { return a.drop_at < b.drop_at; });
-    const absl::Duration rest = std::min(seen.drop_at - now, kVanishedGrace);
-    if (rest <= absl::ZeroDuration()) continue;
-    std::string bytes = Head(kKept);
-    AppendU32(&bytes, seen.replica.value());
-    AppendU32(&bytes, static_cast<uint32_t>(absl::ToInt64Milliseconds(rest)));
-    log_->SendToPeer(peer, bytes + EncodeSession(entry.session));
+    ShareKept(entry, peer, now);
   }
   log_->SendToPeer(peer, Head(kAllSaid));
+}
+
+void Sessions::ShareKept(const Entry& entry, ReplicaId peer, absl::Duration now) {
+  absl::Duration drop_at = -absl::InfiniteDuration();
+  ReplicaId seen_at = peer;
+  for (const Presence& presence : entry.seen_by) {
+    if (presence.replica == peer && !presence.is_over()) return;  // It knows better.
+    if (presence.drop_at < drop_at) continue;
+    drop_at = presence.drop_at;
+    seen_at = presence.replica;
+  }
+  const absl::Duration rest = std::min(drop_at - now, kVanishedGrace);
+  if (rest <= absl::ZeroDuration()) return;
+  std::string bytes = Head(kKept);
+  AppendU32(&bytes, seen_at.value());
+  AppendU32(&bytes, static_cast<uint32_t>(absl::ToInt64Milliseconds(rest)));
+  log_->SendToPeer(peer, bytes + EncodeSession(entry.session));
 }
 
 void Sessions::ShareSession(Entry* entry, absl::Duration now) {

@@ -21,73 +21,14 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "broker/service/command_log.h"
+#include "broker/service/session.h"
 #include "common/executor.h"
 #include "common/types.h"
 
 namespace totora::service {
-
-enum class ClientKind : uint8_t {
-  kUnknown = 0,
-  kProducer = 1,
-  kPushConsumer = 2,
-  kSimpleConsumer = 3,
-  kPullConsumer = 4,
-};
-
-struct Subscription {
-  std::string topic;
-  std::string expression;
-  bool is_sql = false;
-  int64_t version = 0;  // Classic: greater is newer; no unit is common to all clients.
-  friend bool operator==(const Subscription&, const Subscription&) = default;
-};
-
-enum class MessageModel : uint8_t { kUnknown = 0, kBroadcasting = 1, kClustering = 2 };
-enum class ConsumeType : uint8_t { kUnknown = 0, kPull = 1, kPush = 2, kPop = 3 };
-enum class ConsumeFrom : uint8_t {
-  kUnknown = 0,
-  kLastOffset = 1,
-  kLastOffsetAndMinWhenBootFirst = 2,
-  kMinOffset = 3,
-  kMaxOffset = 4,
-  kFirstOffset = 5,
-  kTimestamp = 6,
-};
-
-// A classic client's part in one consumer group. One client may have several.
-struct GroupMembership {
-  std::string consumer_group;
-  MessageModel model = MessageModel::kUnknown;
-  ConsumeType type = ConsumeType::kUnknown;
-  ConsumeFrom from = ConsumeFrom::kUnknown;
-  std::vector<Subscription> subscriptions;
-  friend bool operator==(const GroupMembership&, const GroupMembership&) = default;
-};
-
-struct ClientSession {
-  std::string client_id;
-  ClientKind kind = ClientKind::kUnknown;
-  std::string language;
-  std::vector<std::string> consumer_groups;
-  std::vector<std::string> published_topics;
-  std::vector<Subscription> subscriptions;
-  std::string settings;  // The dialect's own bytes.
-  // Of classic clients; their consumer_groups are those of the memberships.
-  std::vector<std::string> producer_groups;
-  std::vector<GroupMembership> memberships;
-  std::string address;      // "ip:port" of its connection.
-  int32_t version = 0;      // Ordinal of MQVersion.
-  int32_t fingerprint = 0;  // Of its last whole heartbeat.
-  friend bool operator==(const ClientSession&, const ClientSession&) = default;
-};
-
-std::string EncodeSession(const ClientSession& session);
-// Errors: DataLoss.
-absl::StatusOr<ClientSession> DecodeSession(absl::string_view bytes);
 
 // Thread safety: confined to the replica's executor.
 class Sessions {
@@ -194,6 +135,7 @@ class Sessions {
     ReplicaId replica;
     absl::Duration last_seen;                           // Of the executor's steady clock.
     absl::Duration drop_at = absl::InfiniteDuration();  // The replica is gone, or sent it away.
+    bool is_over() const { return drop_at != absl::InfiniteDuration(); }
   };
   struct Entry {
     ClientSession session;
@@ -204,6 +146,8 @@ class Sessions {
     size_t connections = 0;  // Likewise.
 
     Presence* Find(ReplicaId replica);
+    // No replica sees it any more.
+    bool IsLost() const;
     bool IsConnectedHere() const { return streams > 0 || connections > 0; }
   };
   // Ordered, so that peers are told the same in the same order, however often a
@@ -218,6 +162,8 @@ class Sessions {
   bool IsHere(Entry* entry) const;
   void SeenHere(Entry* entry);
   void ShareAll(ReplicaId peer);
+  // Tells the peer of a client without a connection here, and how long it is kept.
+  void ShareKept(const Entry& entry, ReplicaId peer, absl::Duration now);
   void Vanished(ReplicaId replica);
   void Keep(ReplicaId replica, absl::Duration drop_at, ClientSession session);
   void ShareSession(Entry* entry, absl::Duration now);

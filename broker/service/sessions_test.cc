@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "broker/service/direct_log.h"
-#include "broker/service/manual_executor.h"
 #include "broker/service/refusal.h"
+#include "common/manual_executor.h"
 
 namespace totora::service {
 namespace {
@@ -160,6 +160,36 @@ TEST_F(SessionsTest, WhoeverKnowsAClientsConnectionIsBelievedMoreThanWhoeverReme
   other.Tick(executor_.now());
 
   EXPECT_EQ(other.MembersOf("g"), Groups{"c"});
+}
+
+// It told one of them of its new client, then it died.
+TEST_F(SessionsTest, ReplicasThatLoseAThirdTellEachOtherOfItsClients) {
+  const ReplicaId vanished(2), survivor(3);
+  DirectLog other_log{nullptr, &executor_};
+  Sessions other{&other_log, &executor_};
+  std::vector<ReplicaId> told;
+  here_log_.SetPeers({vanished, survivor});
+  here_log_.on_send_to_peer = [&](ReplicaId to, std::string bytes) {
+    told.push_back(to);
+    if (to == survivor) other.PeerMessage(ReplicaId(1), bytes);
+  };
+  ASSERT_TRUE(there_.Put(Classic("c")).ok());
+  ASSERT_TRUE(here_.Put(Classic("of here")).ok());
+  other_log.on_send_to_peer = [this, survivor](ReplicaId, std::string bytes) {
+    here_.PeerMessage(survivor, bytes);
+  };
+  other_log.SetPeers({ReplicaId(1)});
+  ASSERT_TRUE(other.Put(Classic("of the survivor")).ok());
+  ASSERT_EQ(other.MembersOf("g"), (Groups{"of here", "of the survivor"}));
+  told.clear();
+
+  here_.PeerDown(vanished);
+
+  EXPECT_EQ(other.MembersOf("g"), (Groups{"c", "of here", "of the survivor"}));
+  EXPECT_EQ(told, std::vector<ReplicaId>{survivor});  // Of one client, and not whom it concerns.
+  executor_.Advance(Sessions::kVanishedGrace + Sessions::kShareInterval);
+  other.Tick(executor_.now());
+  EXPECT_EQ(other.MembersOf("g"), (Groups{"of here", "of the survivor"}));
 }
 
 // A goodbye was lost with the stream that carried it.

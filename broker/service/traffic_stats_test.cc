@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/service/direct_log.h"
-#include "broker/service/manual_executor.h"
+#include "common/manual_executor.h"
 
 namespace totora::service {
 namespace {

@@ -11,6 +11,7 @@
 #include "common/check.h"
 #include "common/status.h"
 #include "proto/admin.grpc.pb.h"
+#include "tests/integration/evidence.h"
 
 namespace totora::integration {
 namespace {
@@ -134,17 +135,20 @@ std::optional<int> Cluster::Leader() const {
 absl::Status Cluster::WaitUntilWhole(absl::Duration timeout) const {
   const absl::Time deadline = absl::Now() + timeout;
   std::string problem = "never looked";
+  std::vector<const BrokerProcess*> silent;
   std::optional<uint64_t> goal;
   uint64_t goal_term = 0;
   while (absl::Now() < deadline) {
     std::vector<ReplicaView> views;
     problem.clear();
+    silent.clear();
     for (const BrokerProcess& broker : brokers_) {
       absl::StatusOr<ReplicaView> view = Look(broker.id);
       if (view.ok()) {
         views.push_back(*view);
       } else {
         absl::StrAppend(&problem, " ", view.status().ToString());
+        silent.push_back(&broker);
       }
     }
     const auto leader = std::find_if(views.begin(), views.end(),
@@ -163,6 +167,10 @@ absl::Status Cluster::WaitUntilWhole(absl::Duration timeout) const {
       if (problem.empty()) return absl::OkStatus();
     }
     absl::SleepFor(kLookInterval);
+  }
+  for (const BrokerProcess* broker : silent) {
+    absl::StrAppend(&problem, "\n  broker ", broker->id, ": ",
+                    EvidenceOf(broker->pid, broker->written));
   }
   return absl::DeadlineExceededError(absl::StrCat("not whole after ",
                                                   absl::FormatDuration(timeout), ":", problem));

@@ -38,6 +38,7 @@ struct BrokerProcess {
   std::string address;   // Its own for clients.
   std::string internal;  // Raft and admin.
   std::string metrics;
+  std::vector<std::string> written;  // Files with its own words.
 };
 
 // What a replica says of itself.
@@ -75,7 +76,8 @@ class Cluster {
   std::optional<int> Leader() const;
 
   // Waits until all replicas follow one leader and have applied what it had
-  // committed when it was asked. Errors: DeadlineExceeded that says who lags.
+  // committed when it was asked. Errors: DeadlineExceeded that says who lags, and
+  // what can be seen of those who did not answer.
   absl::Status WaitUntilWhole(absl::Duration timeout) const;
 
   // Every message of `topic` in one broker's log.

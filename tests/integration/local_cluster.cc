@@ -70,6 +70,7 @@ absl::Status LocalCluster::ReadStatus() {
     broker.address = TextOf(item, "public");
     broker.internal = TextOf(item, "internal");
     broker.metrics = TextOf(item, "metrics");
+    broker.written = {absl::StrCat(options_.directory, "/broker-", broker.id, ".log")};
     if (broker.id == 0 || broker.internal.empty()) {
       return absl::InternalError(absl::StrCat("`totora local status` says: ", text));
     }

@@ -1,11 +1,8 @@
 #include "tests/integration/manual_cluster.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "cli/ports.h"
 #include "common/status.h"
 #include "tests/integration/command.h"
 
@@ -24,6 +22,9 @@ namespace {
 
 constexpr int kReplicas = 3;
 constexpr absl::Duration kEndTimeout = absl::Seconds(20);
+
+// What the process of a configuration file says before it has a log.
+std::string WordsOf(const std::string& config) { return config + ".out"; }
 
 void WriteLines(const std::string& path, const std::map<std::string, std::string>& settings) {
   std::ofstream file(path);
@@ -35,24 +36,12 @@ void WriteLines(const std::string& path, const std::map<std::string, std::string
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> FreeAddresses(int count) {
+  cli::PortPicker picker(/*taken=*/{});  // Held until all are chosen.
   std::vector<std::string> addresses;
-  std::vector<int> sockets;  // Held until all are chosen.
-  absl::Status status;
-  for (int i = 0; i < count && status.ok(); ++i) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockets.push_back(fd);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      status = ErrnoStatus(errno, "choosing a port");
-    }
-    addresses.push_back(absl::StrCat("127.0.0.1:", ntohs(address.sin_port)));
+  for (int i = 0; i < count; ++i) {
+    TOTORA_ASSIGN_OR_RETURN(const uint16_t port, picker.Pick());
+    addresses.push_back(absl::StrCat("127.0.0.1:", port));
   }
-  for (const int fd : sockets) close(fd);
-  if (!status.ok()) return status;
   return addresses;
 }
 
@@ -99,6 +88,8 @@ absl::Status ManualCluster::WriteConfigs() {
     process.address = free[3 * id - 1];
     process.internal = free[3 * id];
     process.metrics = free[3 * id + 1];
+    process.written = {WordsOf(ConfigFile(options_.directory, id)),
+                       LogFile(options_.directory, id)};
     absl::StrAppend(&peers, id == 1 ? "" : ",", id, "@", process.internal);
   }
   std::filesystem::create_directories(options_.directory);
@@ -139,8 +130,7 @@ absl::StatusOr<pid_t> ManualCluster::Spawn(const std::string& program,
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
   for (const auto& [name, value] : options_.environment) setenv(name.c_str(), value.c_str(), 1);
-  const std::string words = config + ".out";
-  const int out = open(words.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+  const int out = open(WordsOf(config).c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
   dup2(out, STDOUT_FILENO);
   dup2(out, STDERR_FILENO);
   execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);

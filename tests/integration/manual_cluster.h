@@ -43,7 +43,9 @@ class ManualCluster : public Cluster {
   std::map<int, BrokerProcess> processes_;
 };
 
-// Addresses 127.0.0.1:port, free a moment ago, all different.
+// Addresses 127.0.0.1:port, free a moment ago, all different. The kernel gives
+// none of them to others, and the port two below each, which brokers bind for
+// classic clients, is free as well.
 absl::StatusOr<std::vector<std::string>> FreeAddresses(int count);
 
 }  // namespace totora::integration

@@ -26,9 +26,13 @@ import servers
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 TOPIC = "bench"
-# RocketMQ's servers need a minute until the JVM has compiled what they run:
-# after 10 s they serve a tenth of what they do later.
+# RocketMQ's servers need minutes until the JVM has compiled what they run: after
+# 10 s they serve a tenth of what they do later. Warm is who has got no faster in
+# 30 s than in the 30 s before; whoever still does after the longest time is counted as he is.
 WARM_UP_S = 60
+WARM_UP_MAX_S = 300
+STEADY_WINDOWS = 3
+STEADY_RATIO = 1.05
 WINDOW_S = 10  # The producer prints its figures so often.
 # After the kill the probe is watched until it has sent for so long.
 RECOVERED_S = 8
@@ -58,6 +62,16 @@ def end(process):
     process.stdout.close()
 
 
+def is_warm(windows):
+    count = len(windows)
+    if count * WINDOW_S < WARM_UP_S:
+        return False
+    if count * WINDOW_S >= WARM_UP_MAX_S:
+        return True
+    tps = [window["tps"] for window in windows]
+    return sum(tps[-STEADY_WINDOWS:]) <= STEADY_RATIO * sum(tps[-2 * STEADY_WINDOWS:-STEADY_WINDOWS])
+
+
 def measure_producer(options, system, work):
     """TPS as the producer prints it every 10 s, and what the servers used in
     the same time."""
@@ -67,7 +81,8 @@ def measure_producer(options, system, work):
     pids = list(system.pids().values())
     windows = []
     cpu_at = []
-    deadline = time.monotonic() + WARM_UP_S + options.seconds + 60
+    began = None  # The last window of the warm-up: it tells where the others begin.
+    deadline = time.monotonic() + WARM_UP_MAX_S + options.seconds + 60
     watchdog = threading.Timer(deadline - time.monotonic(), producer.kill)
     watchdog.start()
     client_at = []
@@ -79,21 +94,23 @@ def measure_producer(options, system, work):
         client_at.append(processes.cpu_us([producer.pid]))
         windows.append({"tps": int(found.group(1)), "max_ms": int(found.group(2)),
                         "average_ms": float(found.group(3)), "failed": int(found.group(4))})
-        if len(windows) * WINDOW_S >= WARM_UP_S + options.seconds:
+        if began is None and is_warm(windows):
+            began = len(windows) - 1
+        if began is not None and (len(windows) - 1 - began) * WINDOW_S >= options.seconds:
             break
     watchdog.cancel()
     memory = {name: processes.rss_mb(pid) for name, pid in system.pids().items()}
     anonymous = sum(processes.anonymous_mb(pid) for pid in pids)
     end(producer)
-    # The last window of the warm-up only tells where the others begin.
-    began = WARM_UP_S // WINDOW_S - 1
-    if len(windows) < began + 2:
+    print(f"bench: TPS every {WINDOW_S} s: {[window['tps'] for window in windows]}", flush=True)
+    if began is None or len(windows) < began + 2:
         raise RuntimeError(f"{system.name}: the producer printed {len(windows)} figures")
     counted = windows[began + 1:]
     messages = sum(window["tps"] for window in counted) * WINDOW_S
     if messages == 0:
         raise RuntimeError(f"{system.name}: the producer sent nothing: {windows}")
-    return {"tps": statistics.mean(window["tps"] for window in counted),
+    return {"warm_s": (began + 1) * WINDOW_S,
+            "tps": statistics.mean(window["tps"] for window in counted),
             "average_ms": statistics.mean(window["average_ms"] for window in counted),
             "failed": counted[-1]["failed"] - windows[began]["failed"],
             "server_cpu_us": (cpu_at[-1] - cpu_at[began]) / messages,
@@ -112,7 +129,7 @@ def measure_gap(options, system, work):
     gaps = []
     try:
         for line in probe.stdout:
-            word, *figures = line.split()
+            word, *figures = line.split() or [""]  # The client has words of its own, too.
             if word == "ready":
                 time.sleep(2)
                 killed_ms = time.time() * 1000
@@ -137,6 +154,7 @@ def run_system(options, make, work, found):
         system.start(TOPIC)
         result = {"start_s": time.monotonic() - began}
         result.update(measure_producer(options, system, work))
+        print(f"bench: {result['tps']:.0f}/s", flush=True)  # Whatever becomes of the rest.
         result["gap_ms"] = measure_gap(options, system, work)
     finally:
         system.stop()

@@ -116,8 +116,9 @@ def text(lines_of_head, options, found, native):
     if found:
         lines += ["## The benchmark producer of RocketMQ", "",
                   "`org.apache.rocketmq.example.benchmark.Producer -w 64 -s 1024` of "
-                  f"rocketmq-example 5.5.0 on rocketmq-client 5.3.3: {options.seconds} s after a "
-                  f"minute of warm-up, {options.rounds} rounds in turns, each with an empty cluster; "
+                  f"rocketmq-example 5.5.0 on rocketmq-client 5.3.3: {options.seconds} s after the "
+                  f"warm-up (until 30 s bring no more than 5 % above the 30 s before, at least 1 min, "
+                  f"at most 5), {options.rounds} rounds in turns, each with an empty cluster; "
                   f"RocketMQ's brokers with a heap of {options.heap}. Then one producer that sends "
                   "and waits, and the leader is killed. Medians, lowest and highest round.", ""]
         lines += java_table(found) + ratios(found) + [""]

@@ -1,6 +1,6 @@
 // An executor for tests: one thread, time that moves when it is told to.
-#ifndef TOTORA_BROKER_SERVICE_MANUAL_EXECUTOR_H_
-#define TOTORA_BROKER_SERVICE_MANUAL_EXECUTOR_H_
+#ifndef TOTORA_COMMON_MANUAL_EXECUTOR_H_
+#define TOTORA_COMMON_MANUAL_EXECUTOR_H_
 
 #include <algorithm>
 #include <deque>
@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/executor.h"
 
-namespace totora::service {
+namespace totora {
 
 // Thread safety: confined to the test's thread.
 class ManualExecutor : public Executor {
@@ -62,6 +62,6 @@ class ManualExecutor : public Executor {
   std::multimap<absl::Duration, Task> timers_;
 };
 
-}  // namespace totora::service
+}  // namespace totora
 
-#endif  // TOTORA_BROKER_SERVICE_MANUAL_EXECUTOR_H_
+#endif  // TOTORA_COMMON_MANUAL_EXECUTOR_H_
