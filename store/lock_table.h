@@ -1,5 +1,5 @@
 // Which client may consume a queue in order: locks of classic orderly consumers.
-// reference: RebalanceLockManager of RocketMQ, with log time in the place of a
+// reference: RebalanceLockManager of RocketMQ, with time passed in the place of a
 // broker's clock, so that a lock outlives a change of leader.
 //
 // A lock lasts kLockMs after it was last asked for. It ends without anybody's
@@ -29,7 +29,7 @@ class LockTable {
  public:
   struct Lock {
     std::string client_id;
-    int64_t until_ms = 0;    // Held while log time is below it.
+    int64_t until_ms = 0;    // Held while less has passed.
   };
 
   // Locks a queue or prolongs the client's lock. False: another client holds it.

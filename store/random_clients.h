@@ -232,12 +232,12 @@ class RandomClients {
         continue;
       }
       auto held = model.locks.find(key);
-      const bool is_free = held == model.locks.end() || held->second.second <= model.now;
+      const bool is_free = held == model.locks.end() || held->second.second <= model.passed;
       const bool is_own = held != model.locks.end() && held->second.first == command.client_id;
       if (is_unlock) {
         if (is_own) model.locks.erase(held);
       } else if (is_free || is_own) {
-        model.locks[key] = {command.client_id, model.now + kLockMs};
+        model.locks[key] = {command.client_id, model.passed + kLockMs};
         expected.push_back(i);
       }
     }

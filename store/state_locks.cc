@@ -17,14 +17,14 @@ std::string State::LockQueues(absl::string_view payload) {
   if (command->client_id.empty() || command->client_id.size() > kNameBytesMax) {
     return StatusResult(absl::InvalidArgumentError("a client's id is empty or too long"));
   }
-  locks.Sweep(log_time_ms, kSweptForEach * command->queues.size());
+  locks.Sweep(passed_ms, kSweptForEach * command->queues.size());
   LockQueuesResult result;
   for (uint32_t i = 0; i < command->queues.size(); ++i) {
     const QueueName& queue = command->queues[i];
     const Topic* const topic = topics.Find(queue.topic);
     if (topic == nullptr || queue.queue_id >= topic->queues.size()) continue;
     const absl::StatusOr<bool> granted =
-        locks.Acquire({group->id, topic->id, queue.queue_id}, command->client_id, log_time_ms);
+        locks.Acquire({group->id, topic->id, queue.queue_id}, command->client_id, passed_ms);
     // What was granted so far stays granted: the client holds it for a minute and
     // asks for the others again.
     if (!granted.ok()) break;

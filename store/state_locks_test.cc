@@ -69,6 +69,17 @@ TEST_F(Locks, LastAMinuteAfterTheyWereLastAskedFor) {
   EXPECT_FALSE(machine->HasLiveLock("g"));
 }
 
+// Its holder goes on for half a minute by its own clock: there were two.
+TEST_F(Locks, LastAMinuteAlsoWhenLogTimeSteps) {
+  Lock("a", {{"t", 0}});
+  machine.Step(2 * 60 * kLockMs);
+  EXPECT_EQ(Lock("b", {{"t", 0}}), (Granted{}));
+  EXPECT_EQ(Holders(), "t/0=a ");
+  EXPECT_TRUE(machine->HasLiveLock("g"));
+  machine.now_ms += kLockMs;
+  EXPECT_EQ(Lock("b", {{"t", 0}}), (Granted{0}));
+}
+
 // More have ended than a command clears away.
 TEST_F(Locks, AnEndedOneThatIsStillThereBindsNobody) {
   Lock("a", {{"t", 0}, {"t", 1}, {"t", 2}, {"u", 0}});

@@ -335,7 +335,7 @@ std::vector<QueueLock> StateMachine::LockHolders(absl::string_view group_name) c
   const auto& locks = state_->locks.locks();
   for (auto it = locks.lower_bound({group->id, TopicId(0), 0});
        it != locks.end() && it->first.group == group->id; ++it) {
-    if (it->second.until_ms <= state_->log_time_ms) continue;
+    if (it->second.until_ms <= state_->passed_ms) continue;
     const Topic* const topic = state_->topics.Find(it->first.topic);
     all.push_back({topic->config.name, it->first.queue_id, it->second.client_id,
                    it->second.until_ms});
@@ -345,7 +345,7 @@ std::vector<QueueLock> StateMachine::LockHolders(absl::string_view group_name) c
 
 bool StateMachine::HasLiveLock(absl::string_view group_name) const {
   const ConsumerGroup* const group = state_->groups.Find(group_name);
-  return group != nullptr && state_->locks.HasLive(group->id, state_->log_time_ms);
+  return group != nullptr && state_->locks.HasLive(group->id, state_->passed_ms);
 }
 
 std::optional<int64_t> StateMachine::NextExpiryMs() const {

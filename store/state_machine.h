@@ -106,7 +106,7 @@ struct QueueLock {
   std::string topic;
   uint32_t queue_id = 0;
   std::string client_id;
-  int64_t until_ms = 0;
+  int64_t until_ms = 0;  // Until when less has passed than this.
 };
 
 // What came into the queues of a topic.

@@ -252,7 +252,8 @@ TEST(TimePassed, IsWhatWentByWhateverClocksShowAndWhoeverLeads) {
     const int64_t took_ms = absl::ToInt64Milliseconds(group.now() - began);
 
     EXPECT_GE(after.log_ms - before.log_ms, 7'200'000);
-    EXPECT_LE(after.passed_ms - before.passed_ms, took_ms);
+    // But for how long the entries were on their way.
+    EXPECT_LE(after.passed_ms - before.passed_ms, took_ms + 100);
     EXPECT_GE(after.passed_ms - before.passed_ms, took_ms - 500);
   }
 }

@@ -115,6 +115,8 @@ TEST(Simulation, NothingAcknowledgedIsLostWhateverFails) {
   EXPECT_GE(faults.election_faults, seeds * 5);
   EXPECT_GE(faults.clock_jumps, seeds);
   EXPECT_GE(faults.emptied, seeds / 20);
+  EXPECT_GE(total.classic.steps, seeds / 10);
+  EXPECT_GE(total.classic.retries_over_steps, seeds / 20);
 }
 
 TEST(Simulation, WithoutFaultsNoSendIsRetried) {
