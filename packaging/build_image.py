@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds the container image from plain files; no engine, no registry, no root.
 
-Usage: build_image.py [--bin DIR] [--out FILE] [--name NAME:TAG]...
+Usage: build_image.py [--bin DIR] [--out FILE] [--name NAME:TAG]... [--quiet]
 
 Takes the three programs in DIR, the shared libraries they need as they are
 installed here by Debian's packages, certificates, time zones, licences, and
@@ -406,6 +406,7 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, default=root / "build/release/bin")
     parser.add_argument("--out", type=pathlib.Path, default=root / "build/packages/totora-image.tar")
     parser.add_argument("--name", action="append", default=[])
+    parser.add_argument("--quiet", action="store_true", help="do not say what weighs")
     arguments = parser.parse_args()
     binaries = [arguments.bin / name for name in PROGRAMS]
     for binary in binaries:
@@ -432,7 +433,8 @@ def main():
     archive, manifest, packed = make_archive(layers, labels, names, time, created)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     archive.write(arguments.out)
-    print_weights(layers, packed, manifest, names)
+    if not arguments.quiet:
+        print_weights(layers, packed, manifest, names)
     print(f"archive {arguments.out}")
     return 0
 

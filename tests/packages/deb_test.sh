@@ -1,0 +1,195 @@
+#!/bin/bash
+# The Debian package in a fresh Debian 12: install, start both daemons, send and
+# receive, upgrade, remove, purge; nothing is left but what Debian's policy
+# leaves. The units are checked by systemd-analyze; no systemd runs in the root,
+# so their ExecStart is run as their user.
+#
+# Usage (as root): tests/packages/deb_test.sh
+#   BIN_DIR  where the programs are (default build/release/bin)
+#   OLD_DEB  what is upgraded from; default: the same programs, packed as 0.0.1
+#            with another namesrv.conf and a file that the new build lacks
+#   ROOT_DIR where the root is made (default build/deb-test)
+# What `eval` is given shall be expanded by eval; ${Version} is dpkg-query's.
+# shellcheck disable=SC2016
+set -euo pipefail
+
+if [[ ${DEB_TEST_INSIDE:-} != 1 ]]; then
+  ((EUID == 0)) || { echo "deb_test: must be root, for chroot and mounts" >&2; exit 1; }
+  # The daemons die with the namespace, however this script ends.
+  DEB_TEST_INSIDE=1 exec unshare --mount --pid --fork --kill-child --mount-proc \
+    --propagation private "$0" "$@"
+fi
+
+cd "$(dirname "$0")/../.."
+work=${ROOT_DIR:-$PWD/build/deb-test}
+root=$work/root
+mkdir -p "$work"
+# shellcheck source=tests/support/debian_root.sh
+source tests/support/debian_root.sh
+
+claim() {  # claim TEXT COMMAND...: prints what was shown, or ends the test.
+  local text=$1
+  shift
+  if "$@" >"$work/claim" 2>&1; then
+    echo "ok: $text"
+  else
+    echo "FAILED: $text"
+    cat "$work/claim"
+    exit 1
+  fi
+}
+not() { ! "$@"; }
+
+# --- packages and root ---------------------------------------------------------
+
+rm -rf "$work/new" "$work/old"
+DEB_BUILD_OPTIONS=noautodbgsym OUT_DIR=$work/new packaging/build_deb.sh
+new=$(echo "$work"/new/totora_*.deb)
+if [[ -n ${OLD_DEB:-} ]]; then
+  old=$OLD_DEB
+else
+  dpkg-deb -R "$new" "$work/old"
+  sed -i 's/^Version: .*/Version: 0.0.1/' "$work/old/DEBIAN/control"
+  echo "net.threads = 1" >>"$work/old/etc/totora/namesrv.conf"
+  echo old >"$work/old/usr/share/doc/totora/OLD"
+  old=$work/totora_0.0.1.deb
+  dpkg-deb --root-owner-group -b "$work/old" "$old" >/dev/null
+fi
+if command -v lintian >/dev/null; then
+  lintian --no-tag-display-limit --fail-on error "$new" || exit 1
+fi
+
+echo "deb_test: making $root"
+make_debian_root "$root" ca-certificates,systemd,man-db
+mount_debian_root "$root"
+cp "$old" "$root/old.deb"
+cp "$new" "$root/new.deb"
+
+environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive)
+while IFS= read -r name; do
+  environment+=("$name=${!name}")
+done < <(compgen -e | grep -E '^(https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$' || true)
+inside() { chroot "$root" env -i "${environment[@]}" "$@"; }
+apt() { inside apt-get -q -y --no-install-recommends -o Acquire::Retries=3 "$@" </dev/null; }
+
+# What the package needs is there before, so that what remains is its own doing.
+files() {
+  find "$root" -xdev -mindepth 1 -printf '/%P\n' |
+    grep -vE '^/(proc|sys|dev|tmp|run|old.deb|new.deb)(/|$)|^/var/(cache|log|lib/(apt|dpkg))/' |
+    grep -vE '^/etc/(passwd|group|shadow|gshadow)-$' |  # Older copies of what names users.
+    sort
+}
+claim "apt finds every dependency in Debian 12" eval \
+  'apt update && apt satisfy "$(dpkg-deb -f "$new" Depends)"'
+files >"$work/before"
+
+# --- install ------------------------------------------------------------------
+
+claim "it installs" apt install /old.deb
+claim "there is a system user without a shell" eval \
+  '[[ $(inside getent passwd totora) =~ ^totora:x:([0-9]+):.*:/var/lib/totora:/usr/sbin/nologin$ ]] &&
+   ((BASH_REMATCH[1] < 1000))'
+claim "its data folder is its own" test "$(stat -c '%U %a' "$root/var/lib/totora" |
+  sed "s/^[^ ]*/$(inside stat -c %U /var/lib/totora)/")" = "totora 750"
+claim "nothing is enabled by installing" not grep -rqs totora "$root/etc/systemd/system"
+claim "a broker that was not told who it is says what is missing" eval \
+  '! inside totora-broker --config /etc/totora/broker.conf --check-config >"$work/out" 2>&1 &&
+   grep -q broker.name "$work/out"'
+claim "man pages are found" inside man -w totora totora-send totora-broker totora-broker.conf totora-namesrv
+claim "man pages are well formed" eval \
+  '[[ -z $(for page in "$root"/usr/share/man/man*/totora*.gz; do
+             inside man --warnings=all -l "${page#"$root"}" 2>&1 >/dev/null; done) ]]'
+claim "bash completes commands, options and choices" inside bash -c '
+  source /usr/share/bash-completion/completions/totora
+  complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _totora; echo "${COMPREPLY[*]}"; }
+  [[ $(complete_words totora top) == topic ]] &&
+  [[ " $(complete_words totora topic "") " == *" create "* ]] &&
+  [[ $(complete_words totora -o json topic create --qu) == --queues ]] &&
+  [[ $(complete_words totora --output js) == json ]]'
+
+for unit in totora-namesrv totora-broker; do
+  claim "$unit.service is valid (systemd-analyze verify)" eval \
+    "out=\$(inside systemd-analyze verify /lib/systemd/system/$unit.service 2>&1) && [[ -z \$out ]] || { echo \"\$out\"; false; }"
+  claim "$unit.service is hardened (systemd-analyze security)" \
+    inside systemd-analyze security --no-pager --offline=yes --threshold=15 "/lib/systemd/system/$unit.service"
+  tail -1 "$work/claim"
+done
+
+# --- run ----------------------------------------------------------------------
+
+# A network of its own, so that ports of this machine do not matter.
+unshare --net sleep infinity &
+network=$!
+while [[ $(readlink "/proc/$network/ns/net") == "$(readlink /proc/self/ns/net)" ]]; do sleep 0.05; done
+nsenter --net="/proc/$network/ns/net" ip link set lo up
+networked() { nsenter --net="/proc/$network/ns/net" chroot "$root" env -i "${environment[@]}" "$@"; }
+
+declare -A pids=()
+start() {  # start UNIT: what systemd would, without its confinement.
+  local unit=$root/lib/systemd/system/$1.service command user
+  read -r -a command <<<"$(sed -n 's/^ExecStart=//p' "$unit")"
+  user=$(sed -n 's/^User=//p' "$unit")
+  umask 0077
+  nsenter --net="/proc/$network/ns/net" chroot --userspec="$user:$user" "$root" \
+    env -i PATH=/usr/bin "${command[@]}" >>"$work/$1.log" 2>&1 </dev/null &
+  pids[$1]=$!
+  umask 0022
+}
+stop() { kill -TERM "${pids[$1]}" && wait "${pids[$1]}"; }
+await_ready() {  # await_ready ADDRESS
+  local i
+  for ((i = 0; i < 300; ++i)); do
+    networked totora probe "$1" && return 0
+    sleep 0.1
+  done
+  return 1
+}
+start_both() {
+  start totora-namesrv
+  start totora-broker
+  claim "nameserver and broker are ready" eval 'await_ready 127.0.0.1:9876 && await_ready 127.0.0.1:5557'
+}
+rm -f "$work"/totora-*.log
+sed -i -e 's/^#broker.name/broker.name/' -e 's/^#replica.id/replica.id/' \
+  -e 's/^#replica.peers = .*/replica.peers = 1@127.0.0.1:40911/' "$root/etc/totora/broker.conf"
+edited=$(sha256sum <"$root/etc/totora/broker.conf")
+claim "the three lines that must be set are enough" \
+  inside totora-broker --config /etc/totora/broker.conf --check-config
+start_both
+claim "a topic is created" networked totora topic create orders
+claim "100 messages are sent" networked totora send --topic orders --body hello --count 100
+receive() {  # receive COUNT
+  networked totora receive --topic orders --consumer-group readers --count "$1" -o json |
+    grep -o '"message_id": *"[^"]*"' >>"$work/received"
+}
+: >"$work/received"
+claim "50 are received" receive 50
+
+# --- upgrade, remove, purge ---------------------------------------------------
+
+claim "it upgrades while the daemons run" apt install /new.deb
+claim "the new version is installed" test "$(inside dpkg-query -W -f='${Version}' totora)" = "$(dpkg-deb -f "$new" Version)"
+claim "an edited conffile stays as it was" test "$(sha256sum <"$root/etc/totora/broker.conf")" = "$edited"
+if [[ -z ${OLD_DEB:-} ]]; then
+  claim "a conffile that nobody edited is the new one" not grep -q net.threads "$root/etc/totora/namesrv.conf"
+  claim "a file that the new build lacks is gone" test ! -e "$root/usr/share/doc/totora/OLD"
+fi
+claim "the broker stops gracefully" stop totora-broker
+claim "the nameserver stops gracefully" stop totora-namesrv
+start_both
+claim "the other 50 are received after the upgrade" receive 50
+claim "100 different messages were received" test "$(sort -u "$work/received" | wc -l)" = 100
+claim "the broker stops gracefully" stop totora-broker
+claim "the nameserver stops gracefully" stop totora-namesrv
+
+claim "it is removed" apt remove totora
+claim "no program is left" eval '! compgen -G "$root/usr/bin/totora*"'
+claim "settings and data stay" test -s "$root/etc/totora/broker.conf" -a -d "$root/var/lib/totora/broker"
+claim "it is purged" apt purge totora
+files >"$work/after"
+claim "no file is left" diff "$work/before" "$work/after"
+claim "the user stays, as Debian's policy has it" inside getent passwd totora
+
+umount -R "$root"
+rm -rf --one-file-system "$root"
+echo "deb: passed"
