@@ -25,7 +25,7 @@ declare -A packages=(
   [root]="debootstrap"
   [deb]="debhelper dpkg-dev git python3"
   [image]="python3 git binutils dpkg-dev ca-certificates tzdata"
-  [package-test]="debootstrap shellcheck iproute2 util-linux runc:runc containerd:containerd
+  [package-test]="debootstrap systemd-container procps shellcheck iproute2 util-linux runc:runc containerd:containerd
     docker.io:dockerd docker-compose:docker-compose iptables"
 )
 

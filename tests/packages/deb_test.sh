@@ -1,8 +1,8 @@
 #!/bin/bash
-# The Debian package in a fresh Debian 12: install, start both daemons, send and
-# receive, upgrade, remove, purge; nothing is left but what Debian's policy
-# leaves. The units are checked by systemd-analyze; no systemd runs in the root,
-# so their ExecStart is run as their user.
+# The Debian package in a fresh Debian 12 that was booted, with its systemd, in
+# namespaces: install, start both daemons by their units, send and receive,
+# upgrade while they run, remove, purge; nothing is left but what Debian's policy
+# leaves.
 #
 # Usage (as root): tests/packages/deb_test.sh
 #   BIN_DIR  where the programs are (default build/release/bin)
@@ -15,7 +15,7 @@ set -euo pipefail
 
 if [[ ${DEB_TEST_INSIDE:-} != 1 ]]; then
   ((EUID == 0)) || { echo "deb_test: must be root, for chroot and mounts" >&2; exit 1; }
-  # The daemons die with the namespace, however this script ends.
+  # All processes die with the namespace, however this script ends.
   DEB_TEST_INSIDE=1 exec unshare --mount --pid --fork --kill-child --mount-proc \
     --propagation private "$0" "$@"
 fi
@@ -60,27 +60,63 @@ if command -v lintian >/dev/null; then
 fi
 
 echo "deb_test: making $root"
-make_debian_root "$root" ca-certificates,systemd,man-db
-mount_debian_root "$root"
+make_debian_root "$root" ca-certificates,systemd,systemd-sysv,dbus,man-db
 cp "$old" "$root/old.deb"
 cp "$new" "$root/new.deb"
 
 environment=(PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive)
 while IFS= read -r name; do
-  environment+=("$name=${!name}")
+  proxies+=("$name=${!name}")
 done < <(compgen -e | grep -E '^(https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$' || true)
-inside() { chroot "$root" env -i "${environment[@]}" "$@"; }
-apt() { inside apt-get -q -y --no-install-recommends -o Acquire::Retries=3 "$@" </dev/null; }
 
-# What the package needs is there before, so that what remains is its own doing.
+# What the package needs is there before, so that what remains is its own doing;
+# and the machine that is booted below has no network.
+needs=$(dpkg-deb -f "$new" Depends)
+# Each with mounts of its own: the root is booted afterwards.
+claim "apt finds every dependency in Debian 12" unshare --mount bash -c '
+  source tests/support/debian_root.sh
+  mount_debian_root "$1"
+  root=$1 needs=$2
+  shift 2
+  run() { chroot "$root" env -i "$@" </dev/null; }
+  run "$@" apt-get -q update &&
+    run "$@" apt-get -q -y --no-install-recommends -o Acquire::Retries=3 satisfy "$needs"
+' _ "$root" "$needs" "${environment[@]}" ${proxies[@]+"${proxies[@]}"}
+
+# Nothing that happens by itself shall leave files while we look.
+for timer in apt-daily apt-daily-upgrade dpkg-db-backup e2scrub_all fstrim man-db systemd-tmpfiles-clean; do
+  ln -sf /dev/null "$root/etc/systemd/system/$timer.timer"
+done
+systemd-nspawn -q -D "$root" --boot --register=no --keep-unit --private-network --resolv-conf=off \
+  --console=pipe --machine=totora-deb-test </dev/null >"$work/boot.log" 2>&1 &
+nspawn=$!
+for ((i = 0; i < 600; ++i)); do
+  init=$(pgrep -P "$nspawn" || true)
+  [[ -n $init ]] && break
+  sleep 0.1
+done
+inside() {
+  nsenter -t "$init" --mount --uts --ipc --net --pid --cgroup --root --wd=/ env -i "${environment[@]}" "$@" </dev/null
+}
+apt() { inside apt-get -q -y --no-install-recommends "$@"; }
+is_booted() {
+  local i
+  for ((i = 0; i < 600; ++i)); do
+    [[ $(inside systemctl is-system-running 2>&1) == running ]] && return
+    sleep 0.1
+  done
+  inside systemctl is-system-running
+  inside systemctl --failed --no-pager
+  cat "$work/boot.log"
+  return 1
+}
+claim "the root is booted" is_booted
 files() {
   find "$root" -xdev -mindepth 1 -printf '/%P\n' |
-    grep -vE '^/(proc|sys|dev|tmp|run|old.deb|new.deb)(/|$)|^/var/(cache|log|lib/(apt|dpkg))/' |
+    grep -vE '^/(proc|sys|dev|tmp|run|old.deb|new.deb)(/|$)|^/var/(cache|log|tmp|lib/(apt|dpkg))/' |
     grep -vE '^/etc/(passwd|group|shadow|gshadow)-$' |  # Older copies of what names users.
     sort
 }
-claim "apt finds every dependency in Debian 12" eval \
-  'apt update && apt satisfy "$(dpkg-deb -f "$new" Depends)"'
 files >"$work/before"
 
 # --- install ------------------------------------------------------------------
@@ -89,8 +125,7 @@ claim "it installs" apt install /old.deb
 claim "there is a system user without a shell" eval \
   '[[ $(inside getent passwd totora) =~ ^totora:x:([0-9]+):.*:/var/lib/totora:/usr/sbin/nologin$ ]] &&
    ((BASH_REMATCH[1] < 1000))'
-claim "its data folder is its own" test "$(stat -c '%U %a' "$root/var/lib/totora" |
-  sed "s/^[^ ]*/$(inside stat -c %U /var/lib/totora)/")" = "totora 750"
+claim "its data folder is its own" test "$(inside stat -c '%U %a' /var/lib/totora)" = "totora 750"
 claim "nothing is enabled by installing" not grep -rqs totora "$root/etc/systemd/system"
 claim "a broker that was not told who it is says what is missing" eval \
   '! inside totora-broker --config /etc/totora/broker.conf --check-config >"$work/out" 2>&1 &&
@@ -117,79 +152,81 @@ done
 
 # --- run ----------------------------------------------------------------------
 
-# A network of its own, so that ports of this machine do not matter.
-unshare --net sleep infinity &
-network=$!
-while [[ $(readlink "/proc/$network/ns/net") == "$(readlink /proc/self/ns/net)" ]]; do sleep 0.05; done
-nsenter --net="/proc/$network/ns/net" ip link set lo up
-networked() { nsenter --net="/proc/$network/ns/net" chroot "$root" env -i "${environment[@]}" "$@"; }
-
-declare -A pids=()
-start() {  # start UNIT: what systemd would, without its confinement.
-  local unit=$root/lib/systemd/system/$1.service command user
-  read -r -a command <<<"$(sed -n 's/^ExecStart=//p' "$unit")"
-  user=$(sed -n 's/^User=//p' "$unit")
-  umask 0077
-  nsenter --net="/proc/$network/ns/net" chroot --userspec="$user:$user" "$root" \
-    env -i PATH=/usr/bin "${command[@]}" >>"$work/$1.log" 2>&1 </dev/null &
-  pids[$1]=$!
-  umask 0022
-}
-stop() { kill -TERM "${pids[$1]}" && wait "${pids[$1]}"; }
-await_ready() {  # await_ready ADDRESS
-  local i
-  for ((i = 0; i < 300; ++i)); do
-    networked totora probe "$1" && return 0
-    sleep 0.1
-  done
-  return 1
-}
-start_both() {
-  start totora-namesrv
-  start totora-broker
-  claim "nameserver and broker are ready" eval 'await_ready 127.0.0.1:9876 && await_ready 127.0.0.1:5557'
-}
-rm -f "$work"/totora-*.log
+claim "a broker that cannot start says so at once" not inside systemctl start totora-broker
+inside systemctl stop totora-broker  # It would go on trying.
 sed -i -e 's/^#broker.name/broker.name/' -e 's/^#replica.id/replica.id/' \
   -e 's/^#replica.peers = .*/replica.peers = 1@127.0.0.1:40911/' "$root/etc/totora/broker.conf"
 edited=$(sha256sum <"$root/etc/totora/broker.conf")
 claim "the three lines that must be set are enough" \
   inside totora-broker --config /etc/totora/broker.conf --check-config
-start_both
-claim "a topic is created" networked totora topic create orders
-claim "100 messages are sent" networked totora send --topic orders --body hello --count 100
+claim "both units are enabled and started" inside systemctl enable --now totora-namesrv totora-broker
+await_ready() {  # await_ready ADDRESS
+  local i
+  for ((i = 0; i < 300; ++i)); do
+    inside totora probe "$1" && return 0
+    sleep 0.1
+  done
+  inside journalctl --no-pager -n 30 -u 'totora-*'
+  return 1
+}
+are_ready() { await_ready 127.0.0.1:9876 && await_ready 127.0.0.1:5557; }
+claim "nameserver and broker are ready" are_ready
+pid_of() { inside systemctl show -P MainPID "$1"; }
+is_confined() {
+  local status mounts
+  status=$(inside cat "/proc/$(pid_of "$1")/status")
+  mounts=$(inside cat "/proc/$(pid_of "$1")/mounts")
+  echo "$status"
+  echo "$mounts"
+  grep -qP '^Seccomp:\t2' <<<"$status" && grep -qP '^CapBnd:\t0+$' <<<"$status" &&
+    grep -qP '^NoNewPrivs:\t1' <<<"$status" && ! grep -qP '^Uid:\t0\t' <<<"$status" &&
+    grep -qP '^\S+ / \S+ (\S+,)?ro,' <<<"$mounts"
+}
+for unit in totora-namesrv totora-broker; do
+  claim "$unit runs as its user, read-only, filtered and without capabilities" is_confined "$unit"
+done
+claim "a topic is created" inside totora topic create orders
+claim "100 messages are sent" inside totora send --topic orders --body hello --count 100
 receive() {  # receive COUNT
-  networked totora receive --topic orders --consumer-group readers --count "$1" -o json |
+  inside totora receive --topic orders --consumer-group readers --count "$1" -o json |
     grep -o '"message_id": *"[^"]*"' >>"$work/received"
 }
 : >"$work/received"
 claim "50 are received" receive 50
+claim "a killed broker is started again" eval \
+  'before=$(pid_of totora-broker); kill_it() { inside kill -9 "$before"; }; kill_it; sleep 3; are_ready &&
+   [[ $(pid_of totora-broker) != "$before" ]]'
 
 # --- upgrade, remove, purge ---------------------------------------------------
 
+# shellcheck disable=SC2034  # Read by eval.
+before="$(pid_of totora-namesrv) $(pid_of totora-broker)"
 claim "it upgrades while the daemons run" apt install /new.deb
 claim "the new version is installed" test "$(inside dpkg-query -W -f='${Version}' totora)" = "$(dpkg-deb -f "$new" Version)"
+claim "both were restarted" eval '
+  read -r -a pids <<<"$before $(pid_of totora-namesrv) $(pid_of totora-broker)"
+  ((pids[2] > 0 && pids[3] > 0 && pids[0] != pids[2] && pids[1] != pids[3])) && are_ready'
 claim "an edited conffile stays as it was" test "$(sha256sum <"$root/etc/totora/broker.conf")" = "$edited"
 if [[ -z ${OLD_DEB:-} ]]; then
   claim "a conffile that nobody edited is the new one" not grep -q net.threads "$root/etc/totora/namesrv.conf"
   claim "a file that the new build lacks is gone" test ! -e "$root/usr/share/doc/totora/OLD"
 fi
-claim "the broker stops gracefully" stop totora-broker
-claim "the nameserver stops gracefully" stop totora-namesrv
-start_both
 claim "the other 50 are received after the upgrade" receive 50
 claim "100 different messages were received" test "$(sort -u "$work/received" | wc -l)" = 100
-claim "the broker stops gracefully" stop totora-broker
-claim "the nameserver stops gracefully" stop totora-namesrv
+claim "what is stopped stays stopped in an upgrade" eval '
+  inside systemctl stop totora-broker && apt install --reinstall /new.deb &&
+  [[ $(pid_of totora-broker) == 0 && $(pid_of totora-namesrv) != 0 ]] && inside systemctl start totora-broker && are_ready'
 
 claim "it is removed" apt remove totora
-claim "no program is left" eval '! compgen -G "$root/usr/bin/totora*"'
+claim "no program is left, and none runs" eval '
+  ! compgen -G "$root/usr/bin/totora*" && ! inside grep -l totora /proc/[0-9]*/comm'
 claim "settings and data stay" test -s "$root/etc/totora/broker.conf" -a -d "$root/var/lib/totora/broker"
 claim "it is purged" apt purge totora
 files >"$work/after"
 claim "no file is left" diff "$work/before" "$work/after"
 claim "the user stays, as Debian's policy has it" inside getent passwd totora
 
-umount -R "$root"
+inside systemctl poweroff
+wait "$nspawn"
 rm -rf --one-file-system "$root"
 echo "deb: passed"
