@@ -354,7 +354,7 @@ def zsh_completion(tool):
     lines += [
         "  esac",
         "  ((${#commands})) && _describe -t commands command commands",
-        "  _describe -o -t options option options",
+        "  _describe -o option options",
         "}",
         '_totora "$@"',
     ]

@@ -39,12 +39,14 @@ claim() {  # claim TEXT COMMAND...: prints what was shown, or ends the test.
 
 export DOCKER_HOST=unix://$work/docker.sock
 dockerd --data-root "$work/data" --exec-root "$work/exec" --pidfile "$work/pid" -H "$DOCKER_HOST" \
+  --cgroup-parent "/totora-compose-$$" \
   >"$work/dockerd.log" 2>&1 &
 engine=$!
 stop_engine() {
   local status=$?
   [[ -z ${project:-} ]] || "${compose[@]}" down -v >/dev/null 2>&1 || true
   if kill "$engine" 2>/dev/null; then wait "$engine" || true; fi
+  rmdir /sys/fs/cgroup/{,*/}"totora-compose-$$" 2>/dev/null || true
   # The data root holds mounts until the engine is gone.
   rm -rf --one-file-system "$work"
   exit "$status"

@@ -96,7 +96,7 @@ for ((i = 0; i < 600; ++i)); do
   sleep 0.1
 done
 inside() {
-  nsenter -t "$init" --mount --uts --ipc --net --pid --cgroup --root --wd=/ env -i "${environment[@]}" "$@" </dev/null
+  nsenter -t "$init" --mount --uts --ipc --net --pid --cgroup --root --wd env -i "${environment[@]}" "$@" </dev/null
 }
 apt() { inside apt-get -q -y --no-install-recommends "$@"; }
 is_booted() {
