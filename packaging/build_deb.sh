@@ -40,7 +40,7 @@ totora ($version) unstable; urgency=medium
 
  -- Totora developers <totora@localhost>  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
-cp CHANGELOG.md "$stage/docs/CHANGES.md"
+cp CHANGELOG.md "$stage/docs/NEWS.md"
 
 (
   cd "$stage"

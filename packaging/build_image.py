@@ -185,7 +185,10 @@ def system_layer(binaries, packages):
                packages.use("base-files"))
     layer.link("etc/os-release", "../usr/lib/os-release")
     for package in COMPILED_IN:
-        packages.use(package)
+        try:
+            packages.use(package)
+        except subprocess.CalledProcessError as error:
+            raise ImageError(f"{package} is compiled in, but not installed: its version is not known") from error
     for package in sorted(packages.used):
         text = pathlib.Path(f"/usr/share/doc/{package}/copyright").read_bytes()
         layer.file(f"usr/share/doc/{package}/copyright", text, package)
@@ -260,7 +263,7 @@ def spdx(packages, binaries, version, commit, created):
             "versionInfo": fields["Version"],
             "supplier": "Organization: Debian",
             "downloadLocation": "NOASSERTION",
-            "homepage": fields["Homepage"] or "NOASSERTION",
+            **({"homepage": fields["Homepage"]} if fields["Homepage"] else {}),
             "sourceInfo": f"built from {fields['source:Package']} {fields['source:Version']}",
             "filesAnalyzed": False,
             "licenseConcluded": "NOASSERTION",
