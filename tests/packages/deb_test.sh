@@ -239,6 +239,7 @@ claim "the user stays, as Debian's policy has it" inside getent passwd totora
 
 inside systemctl poweroff
 wait "$nspawn"
-rmdir /sys/fs/cgroup/{,systemd/}{payload,supervisor} 2>/dev/null || true
+# What nspawn leaves behind in the cgroups' tree.
+find /sys/fs/cgroup/{,systemd/}{payload,supervisor} -depth -type d -exec rmdir {} + 2>/dev/null || true
 rm -rf --one-file-system "$root"
 echo "deb: passed"
