@@ -116,6 +116,7 @@ int RunCommandLine(int argc, const char* const* argv) {
   AddMessageCommands(&app, &context);
   AddBenchCommands(&app, &context);
   AddDemoCommand(&app, &context);
+  AddProbeCommand(&app, &context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

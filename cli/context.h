@@ -58,6 +58,7 @@ void AddAdminCommands(CLI::App* app, Context* context);
 void AddMessageCommands(CLI::App* app, Context* context);
 void AddBenchCommands(CLI::App* app, Context* context);
 void AddDemoCommand(CLI::App* app, Context* context);
+void AddProbeCommand(CLI::App* app, Context* context);
 
 // The whole command line. Returns the exit code.
 int RunCommandLine(int argc, const char* const* argv);

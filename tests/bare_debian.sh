@@ -29,38 +29,11 @@ runs=("$@")
 
 "$repo/tools/install_packages.sh" root
 
-# The first source of this machine that carries the suite itself, in either of
-# apt's two notations.
-mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
-  awk '$2 == "bookworm" {print $1; exit}')
-[[ -n $mirror ]] || { echo "bare_debian: apt here has no source for bookworm" >&2; exit 1; }
-
+# shellcheck source=tests/support/debian_root.sh
+source "$repo/tests/support/debian_root.sh"
 echo "bare_debian: making $root"
-rm -rf --one-file-system "$root"
-mkdir -p "$root"
-debootstrap --variant=minbase --include=ca-certificates,git,make bookworm "$root" "$mirror" \
-  >"$root.log" 2>&1 || { tail -20 "$root.log" >&2; exit 1; }
-
-take_over() {  # Copies files and folders to the same place in the root, if they are here.
-  local path
-  for path in "$@"; do
-    [[ -e $path ]] || continue
-    mkdir -p "$root$(dirname "$path")"
-    rm -rf "${root:?}$path"  # It may hold links, which would lead back to this machine.
-    cp -aL "$path" "$root$(dirname "$path")/"
-  done
-}
-
-# Only sources of Debian's own packages: others would bring in packages that a
-# bare Debian does not have.
-rm -f "$root/etc/apt/sources.list"
-for sources in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-  [[ -e $sources ]] && grep -qE '\bbookworm(-updates|-security)?( |$)' "$sources" &&
-    take_over "$sources"
-done
-mapfile -t settings < <(grep -l '^ *Acquire' /etc/apt/apt.conf /etc/apt/apt.conf.d/* 2>/dev/null || true)
-take_over "${settings[@]}" /usr/share/keyrings /etc/resolv.conf /etc/hosts /etc/ssl/certs \
-  /usr/local/share/ca-certificates /etc/pip.conf /etc/npmrc "${NODE_EXTRA_CA_CERTS:-}"
+make_debian_root "$root" ca-certificates,git,make
+take_over "$root" /etc/pip.conf /etc/npmrc "${NODE_EXTRA_CA_CERTS:-}"
 home=${HOME:-/root}
 for path in .config/pip .pip .m2/settings.xml .config/go/env .npmrc; do
   if [[ -e $home/$path ]]; then
@@ -74,11 +47,7 @@ while IFS= read -r name; do
   environment+=("$name=${!name}")
 done < <(compgen -e | grep -E '^(PIP_.*|GOPROXY|GOSUMDB|GONOSUMDB|GOFLAGS|GOPRIVATE|MAVEN_OPTS|MAVEN_ARGS|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|(npm_config|NPM_CONFIG)_.*)$' || true)
 
-# A mount of its own, so that tests inside can make their mounts private.
-mount --bind "$root" "$root"
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount --rbind /sys "$root/sys"
+mount_debian_root "$root"
 if [[ ${CCACHE_SHARE:-} == 1 ]] && command -v ccache >/dev/null; then
   cache=$(ccache --get-config cache_dir)
   mkdir -p "$root/ccache"

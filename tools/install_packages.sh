@@ -5,7 +5,8 @@
 # PACKAGE:PROGRAM is not missed where the program is there without the package.
 #
 # Usage: tools/install_packages.sh PART...     PART: build | test | compat |
-#                                           compat-classic | root
+#                                           compat-classic | root | deb | image |
+#                                           package-test
 set -euo pipefail
 
 declare -A packages=(
@@ -22,6 +23,10 @@ declare -A packages=(
   [compat]="openjdk-17-jdk-headless maven python3 python3-venv python3-pip procps"
   [compat-classic]="nodejs:node npm:npm iproute2:ip"
   [root]="debootstrap"
+  [deb]="debhelper dpkg-dev git python3"
+  [image]="python3 git binutils dpkg-dev ca-certificates tzdata"
+  [package-test]="debootstrap systemd-container procps shellcheck iproute2 util-linux runc:runc containerd:containerd
+    docker.io:dockerd docker-compose:docker-compose iptables"
 )
 
 wanted=()
