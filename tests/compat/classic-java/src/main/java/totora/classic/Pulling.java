@@ -147,12 +147,17 @@ final class Pulling {
     Collection<MessageQueue> all = consumer.fetchMessageQueues(r.topic);
     List<MessageQueue> half = new ArrayList<>(all).subList(0, all.size() / 2);
     consumer.assign(half);
+    // It pulls at once, from where it believes to be, and what is on its way when it is told to
+    // seek may be given to the program after that.
+    consumer.pause(half);
+    Thread.sleep(1000);
     int wanted = 0;
     for (MessageQueue queue : half) {
       consumer.seek(queue, 10);
       // A send that was tried again makes one queue longer than the others.
       wanted += (int) r.producer().maxOffset(queue) - 10;
     }
+    consumer.resume(half);
     Received received = new Received();
     pollUntil(r, consumer, received, wanted);
     Thread.sleep(500);
