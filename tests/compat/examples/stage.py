@@ -65,10 +65,13 @@ class Program:
     def __init__(self, stage, name, args=()):
         self.name = name
         self._path = os.path.join(stage.folder, f"{stage.count:02}-{name}.out")
+        # Two that broadcast on one host have one client id and with it one file of offsets:
+        # whoever is slow at its start would begin where the other has got to.
+        offsets = f"-Drocketmq.client.localOffsetStoreDir={stage.folder}/offsets-{stage.count:02}"
         stage.count += 1
         self._output = open(self._path, "wb")
         self._process = subprocess.Popen(
-            [*stage.java, f"org.apache.rocketmq.example.{name}", *args], stdout=self._output,
+            [stage.java[0], offsets, *stage.java[1:], f"org.apache.rocketmq.example.{name}", *args], stdout=self._output,
             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=stage.folder,
             env={**os.environ, "NAMESRV_ADDR": stage.cluster.namesrv})
 
@@ -136,8 +139,7 @@ class Stage:
         jars = sorted(os.path.join(lib, name) for name in os.listdir(lib))
         self.java = [
             "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m",
-            f"-Duser.home={folder}", f"-Drocketmq.client.localOffsetStoreDir={folder}/offsets",
-            "-Drocketmq.log.level=WARN", "-cp", ":".join(jars)]
+            f"-Duser.home={folder}", "-Drocketmq.log.level=WARN", "-cp", ":".join(jars)]
 
     @contextlib.contextmanager
     def program(self, name, *args):
