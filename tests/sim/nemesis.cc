@@ -6,6 +6,11 @@
 #include "absl/strings/str_cat.h"
 
 namespace totora::sim {
+namespace {
+
+constexpr double kVoterCrashes = 0.7;
+
+}  // namespace
 
 void FaultCounts::Add(const FaultCounts& other) {
   kills += other.kills;
@@ -300,10 +305,25 @@ void Nemesis::HarmElection(ReplicaId self, raft::Role role) {
     // Whoever was isolated before comes back: leaders that know different ends
     // of the log take turns.
     Isolate(self, random().Between(absl::Milliseconds(700), absl::Seconds(4)));
+    CrashVoterOf(self);
   } else if (role != raft::Role::kLeader && dice < 6) {
     Stall({process}, random().Between(absl::Milliseconds(20), absl::Milliseconds(900)));
   } else {
     Crash(process, Away());
+  }
+}
+
+// The leader was elected by one of the others while the third did not hear of its term. Now
+// the voter goes down for a moment, and the third may ask it in the same term: it must
+// know by its disk alone that it has voted.
+void Nemesis::CrashVoterOf(ReplicaId leader) {
+  for (const Process* third : processes_) {
+    if (terms_[third->id()] >= terms_[leader] || !random().Chance(kVoterCrashes)) continue;
+    for (Process* voter : processes_) {
+      if (voter->id() == leader || voter == third) continue;
+      Crash(voter, random().Between(absl::Milliseconds(1), absl::Milliseconds(40)));
+    }
+    return;
   }
 }
 

@@ -76,6 +76,7 @@ class Nemesis {
   void Rot(Process* process);
   void EmptyOne();
   void HarmLeader();
+  void CrashVoterOf(ReplicaId leader);
   void HarmElection(ReplicaId self, raft::Role role);
   // Nobody hears `victim` for a while, and it hears nobody.
   void Isolate(ReplicaId victim, absl::Duration how_long);
